@@ -1,0 +1,208 @@
+"""Kafka: topics with their partitions and retention, keys, and one frozen type per message."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from math import ceil
+from typing import Annotated, Literal, TypeVar
+from zlib import crc32
+
+import msgspec
+
+from pulse.contracts.status import Status
+from pulse.contracts.times import now, to_text
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and how it must be made.
+
+    `least` and `most` bound the partitions that services accept at their start (None: no upper bound).
+    """
+
+    name: str
+    partitions: int
+    least: int
+    most: int | None
+    config: tuple[tuple[str, str], ...]
+
+
+REQUESTS = Topic("ota.dispatch-requests.v1", 24, 2, None, (("retention.ms", str(HOUR_MS)),))
+RESULTS = Topic("ota.dispatch-results.v1", 12, 1, None, (("retention.ms", str(24 * HOUR_MS)),))
+CONTROL = Topic(
+    "ota.campaign-control.v1", 1, 1, 1, (("cleanup.policy", "compact"), ("min.compaction.lag.ms", str(HOUR_MS)))
+)
+DEVICE_STATUS = Topic("ota.device-status.v1", 12, 1, None, (("retention.ms", str(24 * HOUR_MS)),))
+QUARANTINE = Topic("ota.quarantine.v1", 1, 1, 1, (("retention.ms", str(7 * 24 * HOUR_MS)),))
+TOPICS = (REQUESTS, RESULTS, CONTROL, DEVICE_STATUS, QUARANTINE)
+
+
+class Outcome(StrEnum):
+    """How a reading of a dispatch request was settled."""
+
+    PUBLISHED = "PUBLISHED"
+    NO_SUBSCRIBER = "NO_SUBSCRIBER"
+    REFUSED = "REFUSED"
+    RETURNED = "RETURNED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+QuarantineReason = Literal[
+    "unreadable", "too_large", "unknown_campaign", "unknown_device", "unknown_status", "wrong_attempt"
+]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^/+#\x00-\x1f\x7f]+$")]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What all messages share: fields in the order of the contract, unknown fields ignored."""
+
+
+class DispatchRequest(Message, frozen=True, kw_only=True):
+    """campaign-svc asks for one command; `command` is published byte for byte. Rates in requests per second."""
+
+    tenant_id: Id
+    campaign_id: Positive
+    device_id: Id
+    attempt: Positive
+    epoch: Positive
+    bucket: str
+    bucket_rate: Rate
+    bucket_burst: Annotated[float, msgspec.Meta(ge=1)]
+    not_after: Time
+    expires_at: Time
+    command: str
+
+    @property
+    def key(self) -> str:
+        return self.bucket
+
+
+class DispatchResult(Message, frozen=True, kw_only=True):
+    """What became of one reading of a request; `reason_code` is the PUBACK's, where there was one."""
+
+    tenant_id: Id
+    campaign_id: Positive
+    device_id: Id
+    attempt: Positive
+    outcome: Outcome
+    reason_code: int | None = None
+    at: Time
+
+    @property
+    def key(self) -> str:
+        return device_key(self.tenant_id, self.device_id)
+
+
+ControlStatus = Literal["RUNNING", "PAUSED", "ABORTED", "COMPLETED"]
+
+
+class CampaignControl(Message, frozen=True, kw_only=True):
+    """The state of a campaign as every dispatcher must know it; the highest epoch counts."""
+
+    tenant_id: Id
+    campaign_id: Positive
+    epoch: Positive
+    status: ControlStatus
+    at: Time
+
+    @property
+    def key(self) -> str:
+        return str(self.campaign_id)
+
+
+class DeviceStatusChanged(Message, frozen=True, kw_only=True):
+    """A change of status that ingest has committed."""
+
+    tenant_id: Id
+    campaign_id: Positive
+    device_id: Id
+    attempt: int
+    stage: int
+    from_status: Status = msgspec.field(name="from")
+    to_status: Status = msgspec.field(name="to")
+    failures: int
+    error_code: str | None = None
+    at: Time
+
+    @property
+    def key(self) -> str:
+        return device_key(self.tenant_id, self.device_id)
+
+
+MAX_QUARANTINED_BYTES = 8192
+
+
+class Quarantined(Message, frozen=True, kw_only=True):
+    """A message that could not be taken, with the reason; `payload` is base64 of at most its first 8 KiB."""
+
+    source: str
+    reason: QuarantineReason
+    detail: str
+    payload: str
+    at: Time
+
+    @property
+    def key(self) -> str:
+        return self.source
+
+
+def quarantined(source: str, reason: QuarantineReason, detail: str, payload: bytes) -> Quarantined:
+    """A quarantine record of now."""
+    kept = b64encode(payload[:MAX_QUARANTINED_BYTES]).decode()
+    return Quarantined(source=source, reason=reason, detail=detail[:500], payload=kept, at=now())
+
+
+M = TypeVar("M", bound=Message)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """JSON in the contract's field order; times always with six fractional digits."""
+    names = zip(message.__struct_fields__, message.__struct_encode_fields__, strict=True)
+    return _encoder.encode({wire: _on_wire(getattr(message, field)) for field, wire in names})
+
+
+def _on_wire(value: object) -> object:
+    return to_text(value) if isinstance(value, datetime) else value
+
+
+def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:
+    """A decoder that raises msgspec.DecodeError (ValidationError names the field) for anything but a `kind`."""
+    return msgspec.json.Decoder(kind)
+
+
+def device_key(tenant_id: str, device_id: str) -> str:
+    return f"{tenant_id}:{device_id}"
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a result's or transition's key: CRC-32 of the key, the same in every process."""
+    return crc32(key.encode()) % partitions
+
+
+SHARD_RATE = 50.0
+"""A campaign faster than this many devices per second is spread over more than one bucket."""
+
+
+def shards_of(rate_per_second: float, partitions: int) -> int:
+    """How many buckets share a campaign's rate: clamp(ceil(rate / 50), 1, P - 1)."""
+    return max(1, min(ceil(rate_per_second / SHARD_RATE), partitions - 1))
+
+
+def request_partition(campaign_id: int, shard: int, bucket_rate: float, partitions: int) -> int:
+    """Partition 0 for buckets below one a second, one of the others for all faster ones."""
+    if bucket_rate < 1:
+        return 0
+    return 1 + (crc32(str(campaign_id).encode()) + shard) % (partitions - 1)
+
+
+def bucket_burst(bucket_rate: float, burst_seconds: float) -> float:
+    """Tokens that a bucket can hold: at least one, else `burst_seconds` of its rate."""
+    return max(1.0, bucket_rate * burst_seconds)

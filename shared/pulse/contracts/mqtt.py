@@ -1,0 +1,82 @@
+"""MQTT: topics built and parsed in one place; the command and the report."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from pulse.contracts.names import is_name
+from pulse.contracts.times import to_text
+
+REPORT_FILTER = "tenant/+/device/+/ota/status"
+SHARED_REPORTS = f"$share/pulse-ingest/{REPORT_FILTER}"
+COMMAND_TEMPLATE = "tenant/{tenant_id}/device/{device_id}/commands"
+MAX_REPORT_BYTES = 8192
+MAX_ERROR_CHARACTERS = 500
+
+_REPORT_TOPIC = re.compile(r"^tenant/([^/]+)/device/([^/]+)/ota/status$")
+_MARKER_TOPIC = re.compile(r"^pulse/ingest/(\d+)/marker$")
+
+
+def command_topic(tenant_id: str, device_id: str, template: str = COMMAND_TEMPLATE) -> str:
+    return template.format(tenant_id=tenant_id, device_id=device_id)
+
+
+def report_topic(tenant_id: str, device_id: str) -> str:
+    return f"tenant/{tenant_id}/device/{device_id}/ota/status"
+
+
+def reporter(topic: str) -> tuple[str, str] | None:
+    """Tenant and device of a report topic, or None for any other topic."""
+    found = _REPORT_TOPIC.match(topic)
+    if found is None or not (is_name(found[1]) and is_name(found[2])):
+        return None
+    return found[1], found[2]
+
+
+def marker_topic(ordinal: int) -> str:
+    return f"pulse/ingest/{ordinal}/marker"
+
+
+def marker_ordinal(topic: str) -> int | None:
+    """The ingest ordinal of a marker topic, or None for any other topic."""
+    found = _MARKER_TOPIC.match(topic)
+    return int(found[1]) if found else None
+
+
+def user_name(tenant_id: str, device_id: str) -> str:
+    """A device's MQTT user name (or its certificate's common name): the broker's pattern ACL builds on it."""
+    return f"{tenant_id}/device/{device_id}"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device gets: download, check, install. `size` in bytes, `checksum` SHA-256 in lower-case hex."""
+
+    type: str = "ota_update"
+    campaign_id: int
+    attempt: int
+    version: str
+    firmware_url: str
+    size: int
+    checksum: str
+    issued_at: datetime
+    expires_at: datetime
+
+    def text(self) -> str:
+        """The JSON that travels; made once per attempt, and never again."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields |= {"issued_at": to_text(self.issued_at), "expires_at": to_text(self.expires_at)}
+        return msgspec.json.encode(fields).decode()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device says; with `version` alone it is its presence. `status` and `progress` are checked by ingest."""
+
+    campaign_id: int | None = None
+    status: str | None = None
+    progress: float | None = None
+    error: str | None = None
+    error_code: str | None = None
+    version: str | None = None
+    attempt: Annotated[int, msgspec.Meta(ge=1)] | None = None

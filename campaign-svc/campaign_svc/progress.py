@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from campaign_svc import changes, row_store, stage_store
+from campaign_svc import changes, rollout_store, stage_store
 from campaign_svc.announce import Announcer
 from campaign_svc.judge import Change, Ended, StageMoved, StagePassed, Verdict, judge
 from campaign_svc.live import LiveCampaign, StageStatus
@@ -68,11 +68,11 @@ class Progress:
                 moved = await work(conn, campaign, most)
 
     async def _take_back_overdue(self, conn: Connection, campaign: LiveCampaign, most: int) -> int:
-        moved = await row_store.take_back_overdue(conn, campaign.id, most, self._settings.sweep_grace_seconds)
+        moved = await rollout_store.take_back_overdue(conn, campaign.id, most, self._settings.sweep_grace_seconds)
         return _swept("overdue", campaign, moved)
 
     async def _fail_silent(self, conn: Connection, campaign: LiveCampaign, most: int) -> int:
-        moved = await row_store.fail_silent(
+        moved = await rollout_store.fail_silent(
             conn,
             campaign.id,
             most,
@@ -94,16 +94,16 @@ async def _end_pending(conn: Connection, campaign: LiveCampaign, most: int) -> i
     reason = skip_reason(campaign)
     if reason is None:
         return 0
-    return _swept("ended", campaign, await row_store.end_pending(conn, campaign.id, most, reason))
+    return _swept("ended", campaign, await rollout_store.end_pending(conn, campaign.id, most, reason))
 
 
 async def _retry_failed(conn: Connection, campaign: LiveCampaign, most: int) -> int:
     if campaign.retry_before is None:
         return 0
     if skip_reason(campaign) is not None:
-        await row_store.drop_retry(conn, campaign.id)
+        await rollout_store.drop_retry(conn, campaign.id)
         return 0
-    moved = await row_store.retry_failed(conn, campaign.id, most, campaign.retry_before)
+    moved = await rollout_store.retry_failed(conn, campaign.id, most, campaign.retry_before)
     return _swept("retried", campaign, moved)
 
 

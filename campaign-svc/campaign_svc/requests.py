@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from campaign_svc.live import LiveCampaign
 from campaign_svc.metrics import UNSENT
 from campaign_svc.pace import Pace
-from campaign_svc.row_store import Claimed
+from campaign_svc.rollout_store import Claimed
 from pulse.contracts.kafka import REQUESTS, DispatchRequest
 from pulse.contracts.mqtt import Command
 from pulse.runtime.kafka import send

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from campaign_svc import row_store
+from campaign_svc import rollout_store
 from campaign_svc.live import LiveCampaign
 from campaign_svc.live_store import take
 from campaign_svc.metrics import CLAIMED, SKIPPED_SUPERSEDED
 from campaign_svc.pace import Pace, pace_of
 from campaign_svc.policy import releases
 from campaign_svc.requests import send_requests
-from campaign_svc.row_store import Claimed
+from campaign_svc.rollout_store import Claimed
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.status import CampaignStatus, Status
 from pulse.runtime.db import Pool, transaction
@@ -72,7 +72,7 @@ class Rollout:
         """One transaction, on the campaign as it is now; None: there is nothing to release, or another has it."""
         settings = self._settings
         async with transaction(self._pool) as conn:
-            await row_store.lock_claims(conn, seen.tenant_id)
+            await rollout_store.lock_claims(conn, seen.tenant_id)
             campaign = await take(conn, seen.id, settings.sweep_grace_seconds)
             wanted = 0 if campaign is None else releasable(campaign, settings.look_ahead_seconds)
             if campaign is None or wanted == 0:
@@ -80,10 +80,10 @@ class Rollout:
             stages = [stage.number for stage in campaign.open_stages if stage.due]
             pace = pace_of(campaign.id, campaign.stage.rate, self._partitions, settings.bucket_burst_seconds)
             most = min(wanted, settings.claim_max)
-            skipped = await row_store.skip_superseded(conn, campaign.id, stages, max(most, settings.claim_max))
+            skipped = await rollout_store.skip_superseded(conn, campaign.id, stages, max(most, settings.claim_max))
             if skipped:
                 SKIPPED_SUPERSEDED.inc(skipped)
                 return _Claim(campaign, pace, [], more=True)
             hold = pace.hold(settings.look_ahead_seconds)
-            rows = await row_store.claim(conn, campaign.id, stages, most, hold)
+            rows = await rollout_store.claim(conn, campaign.id, stages, most, hold)
             return _Claim(campaign, pace, rows, more=len(rows) == most < wanted)

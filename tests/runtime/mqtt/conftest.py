@@ -1,6 +1,7 @@
 """A real Mosquitto on a free port, that a test may also kill and start again."""
 
 import getpass
+import shutil
 import socket
 import subprocess
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-MOSQUITTO = "/usr/sbin/mosquitto"
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"  # where Debian has it, outside a user's PATH
 
 
 class Mosquitto:

@@ -6,8 +6,9 @@ import mqtt5
 import pytest
 
 from pulse.runtime.mqtt import MqttClient
+from pulse.runtime.mqtt.connection import Connection
 
-from .recorder import Recorder, client, running
+from .recorder import Recorder, client, options, running
 from .wire import Peer, broker
 
 TOKENS = ["a", "b", "c"]
@@ -149,3 +150,14 @@ async def test_what_was_unanswered_is_never_sent_again_by_the_client_itself() ->
 
     assert recorder.losses == [TOKENS, []]
     assert [type(packet) for packet in second_heard] == [mqtt5.DisconnectPacket]
+
+
+async def test_bytes_that_come_after_the_loss_was_told_say_nothing() -> None:
+    recorder = Recorder()
+    connection = Connection(options(1), 1, recorder)
+    connection.data_received(mqtt5.ConnAckPacket().write() + mqtt5.PublishPacket("t", b"before").write())
+    connection.abandon()
+
+    connection.data_received(mqtt5.PublishPacket("t", b"after").write())
+
+    assert (recorder.payloads, recorder.losses) == ([b"before"], [[]])

@@ -138,6 +138,28 @@ async def test_a_socket_that_does_not_take_more_stops_publishing_until_it_does()
     assert recorder.fates() == Counter(str(number) for number in range(sent))
 
 
+async def test_of_what_the_socket_does_not_take_only_the_rest_of_one_packet_waits_in_this_process() -> None:
+    async def reads_nothing(peer: Peer) -> None:
+        await peer.accept()
+        await asyncio.Event().wait()
+
+    payload = bytes(1000)
+    async with broker(reads_nothing) as port:
+        mqtt = client(port, recorder := Recorder(), window=65535)
+        async with asyncio.TaskGroup() as group:
+            running_client = group.create_task(mqtt.run(asyncio.Event()))
+            await recorder.until(lambda: mqtt.is_connected)
+            sent = fill(mqtt, payload, 0, most=65535)
+            assert mqtt._connection is not None
+            assert mqtt._connection._transport is not None
+            waiting_here = mqtt._connection._transport.get_write_buffer_size()
+            running_client.cancel()
+
+    assert sent < 65535
+    assert 0 < waiting_here <= len(payload) + 20
+    assert recorder.losses == [[str(number) for number in range(sent)]]
+
+
 def fill(mqtt: MqttClient[str], payload: bytes, first: int, most: int = 10_000) -> int:
     """Publishes without a pause while there is room; how many."""
     for count in range(most):

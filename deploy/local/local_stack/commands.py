@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,9 @@ def up(settings: StackSettings, say: Say) -> bool:
 
     Raises StackError when it does not come up; nothing is left running then.
     """
-    if daemon.holder(settings.directory) is not None:
-        _wait_while_starting(settings.directory)
+    if _comes_up(settings.directory):
         return False
-    process = _spawn(settings.directory)
+    process = _spawn(settings)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -50,14 +50,14 @@ def _log(run_dir: Path) -> Path:
     return run_dir / "logs" / "supervisor.log"
 
 
-def _spawn(run_dir: Path) -> subprocess.Popen[str]:
-    log = _log(run_dir)
+def _spawn(settings: StackSettings) -> subprocess.Popen[str]:
+    log = _log(settings.directory)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "local_stack.daemon"],
             cwd=ROOT,
-            env=os.environ | {"RUN_DIR": str(run_dir)},
+            env=os.environ | settings.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -66,12 +66,18 @@ def _spawn(run_dir: Path) -> subprocess.Popen[str]:
         )
 
 
-def _wait_while_starting(run_dir: Path) -> None:
+def _comes_up(run_dir: Path) -> bool:
+    """Waits for a stack that somebody else starts or stops; whether it is up in the end. Raises StackError."""
     deadline = time.monotonic() + START_SECONDS
-    while any(state in ("waiting", "starting") for state, _ in status(run_dir).values()):
+    while daemon.holder(run_dir) is not None:
+        with suppress(StackError):
+            answer = asyncio.run(control.ask(run_dir, {"do": "status"}, timeout=5))
+            if not answer["stopping"] and not any(s in ("waiting", "starting") for s, _ in answer["parts"].values()):
+                return True
         if time.monotonic() > deadline:
             raise StackError("the stack is still starting; `make status` says what it waits for")
-        time.sleep(0.5)
+        time.sleep(0.1)
+    return False
 
 
 def down(settings: StackSettings) -> bool:

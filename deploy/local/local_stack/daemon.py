@@ -36,6 +36,12 @@ def tell(**message: Any) -> None:
         print(json.dumps(message), flush=True)
 
 
+def _let_go() -> None:
+    """From here on nobody listens on standard output; the log is on standard error."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 @contextmanager
 def only_one(run_dir: Path) -> Iterator[None]:
     """Holds the stack's lock for as long as this process lives. Raises StackError when another one has it."""
@@ -73,7 +79,10 @@ async def supervise(supervisor: Supervisor) -> None:
     async def handle(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("do") == "restart":
             await _restart(supervisor, str(request.get("part")))
-        return {"parts": {name: [keeper.state, keeper.pid] for name, keeper in supervisor.keepers.items()}}
+        return {
+            "stopping": stop.is_set(),
+            "parts": {name: [keeper.state, keeper.pid] for name, keeper in supervisor.keepers.items()},
+        }
 
     async with control.listening(supervisor.directory, handle):
         try:
@@ -95,6 +104,7 @@ async def _until(stop: asyncio.Event, supervisor: Supervisor) -> None:
 async def _work(supervisor: Supervisor) -> None:
     await supervisor.start()
     tell(ready=True)
+    _let_go()
     await supervisor.keep()
 
 
@@ -116,7 +126,7 @@ def main() -> int:
         settings = load()
         with only_one(settings.directory):
             asyncio.run(supervise(Supervisor(settings, say)))
-    except* StackError as group:
+    except* (StackError, OSError) as group:
         tell(failed=str(first_cause(group)))
         print(first_cause(group), file=sys.stderr)
         return_code = 1

@@ -34,7 +34,8 @@ class Gateway:
 
     def _environment(self) -> dict[str, str]:
         return {
-            "GATEWAY_LISTEN": f"{HOST}:{self.port}",
+            "GATEWAY_HOST": HOST,
+            "GATEWAY_PORT": str(self.port),
             "CATALOG_UPSTREAMS": _upstreams(self.catalogs),
             "CAMPAIGN_UPSTREAMS": _upstreams(self.campaigns),
             "FILES_DIR": str(self.files_dir),

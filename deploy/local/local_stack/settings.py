@@ -41,6 +41,11 @@ class StackSettings(BaseSettings):
         """Where all state lies; a relative RUN_DIR counts from the checkout."""
         return (ROOT / self.run_dir).resolve()
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process the same settings."""
+        values = {**self.model_dump(), "run_dir": self.directory}
+        return {name.upper(): str(value) for name, value in values.items()}
+
     def port(self, name: str) -> int:
         """The port that setting `name` gives, with the offset. Raises StackError beyond 65,535."""
         port = int(getattr(self, name)) + self.port_offset

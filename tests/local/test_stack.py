@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 import asyncpg
 import pytest
 
-from local_stack import commands, control, stack_env
+from local_stack import commands, control, daemon, stack_env
 from local_stack.errors import StackError
 from local_stack.mqtt_probe import connect_code
 from local_stack.ports import HOST, free_ports, listens
@@ -116,7 +116,7 @@ def test_a_taken_port_is_named_with_its_setting(settings: StackSettings, tmp_pat
 
 def test_up_after_the_supervisor_was_killed_starts_anew(settings: StackSettings) -> None:
     kafka = pid_of(settings, "KAFKA_PID")
-    supervisor = commands.daemon.holder(settings.directory)
+    supervisor = daemon.holder(settings.directory)
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
     assert commands.up(settings, print) is True

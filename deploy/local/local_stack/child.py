@@ -31,7 +31,7 @@ class Part:
 
 
 class Child:
-    """A running part. Its output goes to `log`, which starts anew with every start."""
+    """A running part. Its output goes to `log`; that of the life before is kept as `log`.1."""
 
     def __init__(self, part: Part, process: asyncio.subprocess.Process, log: Path) -> None:
         self.part = part
@@ -101,6 +101,8 @@ class Child:
 async def start(part: Part, log: Path) -> Child:
     """Starts the part; it gets its stop signal when this process dies, however that happens (Linux)."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,

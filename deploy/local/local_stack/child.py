@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from local_stack.errors import CommandFailed, PartFailed
 from local_stack.files import tail
@@ -100,10 +101,7 @@ class Child:
 
 async def start(part: Part, log: Path) -> Child:
     """Starts the part; it gets its stop signal when this process dies, however that happens (Linux)."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
-    with log.open("wb") as output:
+    with _fresh(log) as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -114,6 +112,13 @@ async def start(part: Part, log: Path) -> Child:
             preexec_fn=lambda: _die_with_parent(part.stop_signal),
         )
     return Child(part, process, log)
+
+
+def _fresh(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    return log.open("wb")
 
 
 def _die_with_parent(number: signal.Signals) -> None:

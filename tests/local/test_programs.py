@@ -11,7 +11,7 @@ async def test_a_missing_program_that_we_may_not_install_is_named_with_its_packa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(StackError, match="`no-such-broker` is missing; .*apt-get install -y its-package"):
+    with pytest.raises(StackError, match=r"`no-such-broker` is missing; .*apt-get install -y its-package"):
         await find_program("no-such-broker", "its-package", print)
 
 

@@ -182,11 +182,6 @@ def device_key(tenant_id: str, device_id: str) -> str:
     return f"{tenant_id}:{device_id}"
 
 
-def partition_of(key: str, partitions: int) -> int:
-    """The partition of a result's or transition's key: CRC-32 of the key, the same in every process."""
-    return crc32(key.encode()) % partitions
-
-
 SHARD_RATE = 50.0
 """A campaign faster than this many devices per second is spread over more than one bucket."""
 

@@ -1,0 +1,138 @@
+"""The HTTP side of every service: problem+json, request ids, `/healthz`, `/readyz`, `/metrics`, and serving it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
+from pulse.runtime.problems import handlers
+
+log = structlog.get_logger()
+Check = Callable[[], Awaitable[bool]]
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""For every router but those that take files."""
+
+
+class ProblemField(BaseModel):
+    """One field that is wrong."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457: every error of every endpoint."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[ProblemField]
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "Refused", "content": {"application/problem+json": {}}},
+    "5XX": {"model": Problem, "description": "Failed", "content": {"application/problem+json": {}}},
+}
+
+
+def create_app(
+    title: str,
+    *,
+    ready: Mapping[str, Check],
+    outages: Iterable[type[Exception]] = (),
+) -> FastAPI:
+    """An application without routes of its own.
+
+    `ready` names what must answer for `/readyz`; `outages` are the errors of a part that is away (503);
+    routers limit bodies: `APIRouter(max_body_size=MAX_BODY_BYTES)`.
+    """
+    app = FastAPI(
+        title=title,
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=handlers(outages),
+        separate_input_output_schemas=False,
+    )
+    app.add_middleware(TooLargeProblems)
+    app.add_middleware(Measured)
+    app.add_middleware(RequestIds)
+    _add_probes(app, ready)
+    return app
+
+
+def _add_probes(app: FastAPI, ready: Mapping[str, Check]) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        answers = {name: await _answer(check) for name, check in ready.items()}
+        return JSONResponse({"ready": all(answers.values()), "checks": answers}, 200 if all(answers.values()) else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answer(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(3):
+            return await check()
+    except TimeoutError:
+        return False
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the process, not to its HTTP server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: FastAPI, host: str, port: int, stop: asyncio.Event) -> None:
+    """Serves until `stop`; requests at hand have five seconds to end, streams are cut.
+
+    Raises OSError where the address is taken.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        proxy_headers=False,
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(_serve(server, host, port), name="http")
+        stopping = group.create_task(stop.wait(), name="http-stop")
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await asyncio.wait([serving])
+        stopping.cancel()
+
+
+async def _serve(server: uvicorn.Server, host: str, port: int) -> None:
+    try:
+        await server.serve()
+    except SystemExit as error:  # uvicorn's way to say that it cannot listen
+        raise OSError(f"cannot listen on {host}:{port}") from error

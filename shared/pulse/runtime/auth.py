@@ -1,0 +1,167 @@
+"""A bearer token becomes a Principal: who asks, for which tenant, with which roles."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OctKey
+from pydantic import model_validator
+
+from pulse.contracts.names import is_name
+from pulse.runtime.errors import Forbidden, StartRefused, Unauthenticated
+from pulse.runtime.jwks import Jwks
+from pulse.runtime.settings import ServiceSettings
+
+LEEWAY_SECONDS = 10
+ASYMMETRIC = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+
+
+class Role(StrEnum):
+    """What a token may allow; `viewer` is part of each of the others."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks; `tenant` bounds everything that is read or written."""
+
+    subject: str
+    tenant: str
+    roles: frozenset[str]
+
+
+class AuthSettings(ServiceSettings):
+    """Exactly one of `auth_jwks_url` (asymmetric keys) and `auth_key_file` (a secret of at least 32 bytes, HS256)."""
+
+    auth_jwks_url: str | None = None
+    auth_key_file: Path | None = None
+    auth_issuer: str | None = None
+    auth_audience: str = "pulse-ota"
+    auth_tenant_claim: str = "tenant_id"
+    auth_roles_claim: str = "roles"
+
+    @model_validator(mode="after")
+    def one_source_of_keys(self) -> "AuthSettings":
+        if (self.auth_jwks_url is None) == (self.auth_key_file is None):
+            raise ValueError("set exactly one of AUTH_JWKS_URL and AUTH_KEY_FILE")
+        return self
+
+
+class Keys(Protocol):
+    """Where the keys come from."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The signature algorithms that these keys are for; no other is accepted."""
+
+    async def for_token(self, token: str) -> KeySet | OctKey:
+        """The keys that may have signed `token`. Raises Unauthenticated or Unavailable."""
+
+
+class KeyFile:
+    """One shared secret, HS256."""
+
+    algorithms = ("HS256",)
+
+    def __init__(self, path: Path) -> None:
+        try:
+            secret = path.read_bytes().strip()
+        except OSError as error:
+            raise StartRefused(f"setting AUTH_KEY_FILE: {path} cannot be read: {error}") from error
+        if len(secret) < 32:
+            raise StartRefused(f"setting AUTH_KEY_FILE: {path} holds less than 32 bytes")
+        self._key = OctKey.import_key(secret)
+
+    async def for_token(self, token: str) -> OctKey:  # noqa: ARG002  one key for every token
+        return self._key
+
+
+class Verifier:
+    """Checks signature, algorithm, issuer, audience, expiry and the claims that a Principal is made of."""
+
+    def __init__(self, settings: AuthSettings) -> None:
+        self._settings = settings
+        self._keys: Keys = (
+            KeyFile(settings.auth_key_file)
+            if settings.auth_key_file
+            else Jwks(str(settings.auth_jwks_url), algorithms=ASYMMETRIC)
+        )
+
+    async def principal(self, token: str) -> Principal:
+        """Raises Unauthenticated with the reason; Unavailable when no key can be had."""
+        key = await self._keys.for_token(token)
+        try:
+            claims = jwt.decode(token, key, algorithms=list(self._keys.algorithms)).claims
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise Unauthenticated("the token's signature or form is not valid") from error
+        self._check(claims)
+        return self._principal(claims)
+
+    def _check(self, claims: dict[str, Any]) -> None:
+        now = time.time()
+        if _number(claims, "exp", float("-inf")) + LEEWAY_SECONDS < now:
+            raise Unauthenticated("the token has expired or names no exp")
+        if _number(claims, "nbf", now) - LEEWAY_SECONDS > now:
+            raise Unauthenticated("the token is not valid yet")
+        audience = claims.get("aud")
+        if self._settings.auth_audience not in (audience if isinstance(audience, list) else [audience]):
+            raise Unauthenticated("the token is for another audience")
+        issuer = self._settings.auth_issuer
+        if issuer is not None and claims.get("iss") != issuer:
+            raise Unauthenticated("the token is from another issuer")
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        tenant, subject = claims.get(self._settings.auth_tenant_claim), claims.get("sub")
+        roles = claims.get(self._settings.auth_roles_claim)
+        if not isinstance(tenant, str) or not is_name(tenant):
+            raise Unauthenticated(f"the claim {self._settings.auth_tenant_claim} must be a tenant's name")
+        if not isinstance(subject, str) or not subject or "\0" in subject:
+            raise Unauthenticated("the claim sub must be a text")
+        if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+            raise Unauthenticated(f"the claim {self._settings.auth_roles_claim} must be a list of texts")
+        return Principal(subject, tenant, frozenset(roles))
+
+
+def _number(claims: dict[str, Any], name: str, absent: float) -> float:
+    value = claims.get(name, absent)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unauthenticated(f"the claim {name} must be a number")
+    return float(value)
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="claims: sub, exp, aud, tenant_id, roles")
+
+
+def require(*roles: Role) -> Callable[..., Any]:
+    """A dependency that gives the Principal, if it has one of `roles`; admin may all. Raises Forbidden."""
+    allowed = frozenset(roles) | {Role.ADMIN}
+
+    async def principal(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Principal:
+        if credentials is None:
+            raise Unauthenticated("the header Authorization: Bearer <token> is missing")
+        verifier: Verifier = request.app.state.verifier
+        found = await verifier.principal(credentials.credentials)
+        if not allowed & found.roles:
+            raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
+        return found
+
+    return principal
+
+
+Viewer = Annotated[Principal, Depends(require(*Role))]
+Operator = Annotated[Principal, Depends(require(Role.OPERATOR))]
+Approver = Annotated[Principal, Depends(require(Role.APPROVER))]
+Admin = Annotated[Principal, Depends(require())]

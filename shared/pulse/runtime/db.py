@@ -1,0 +1,80 @@
+"""PostgreSQL: the pool, and the one way to open a transaction."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.pool.PoolConnectionProxy
+
+OUTAGES = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    TimeoutError,
+)
+"""What a database that is away, starting or ending looks like: worth trying again."""
+
+RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""What two transactions that met look like: the loser tries again."""
+
+
+@asynccontextmanager
+async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0) -> AsyncIterator[Pool]:
+    """A pool of at most `size` connections. Waits for a database that is not there yet, up to 30 s."""
+    opened = await _connect(dsn, size, command_timeout)
+    try:
+        yield opened
+    finally:
+        try:
+            async with asyncio.timeout(3):
+                await opened.close()
+        except TimeoutError:
+            opened.terminate()
+
+
+async def _connect(dsn: str, size: int, command_timeout: float) -> Pool:
+    deadline = asyncio.get_running_loop().time() + 30
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                dsn, min_size=1, max_size=size, command_timeout=command_timeout, timeout=5, init=_prepare
+            )
+        except OUTAGES:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, tenant: str | None = None) -> AsyncIterator[Connection]:
+    """One transaction. Row level security shows it the rows of `tenant`; without one only what the role may see.
+
+    Raises asyncpg's errors; asyncio.TimeoutError when no connection is free within 10 s.
+    """
+    async with pool.acquire(timeout=10) as connection, connection.transaction():
+        if tenant is not None:
+            await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)
+        yield connection
+
+
+async def answers(pool: Pool) -> bool:
+    """Whether the database answers within two seconds."""
+    try:
+        async with asyncio.timeout(2), pool.acquire() as connection:
+            return bool(await connection.fetchval("SELECT true"))
+    except OUTAGES:
+        return False

@@ -1,0 +1,62 @@
+"""Refusals that a caller can act on: each class has its HTTP status and a stable code."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: its name (dotted for nested ones), a stable code, a sentence."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class OtaError(Exception):
+    """A refusal. `detail` is a sentence for a person; `errors` names the fields, where there are any."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, field: str | None = None, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors or ((FieldError(field, self.code, detail),) if field else ())
+
+
+class Unreadable(OtaError):
+    status, code, title = 400, "unreadable", "The request cannot be read"
+
+
+class Unauthenticated(OtaError):
+    status, code, title = 401, "unauthenticated", "A valid bearer token is needed"
+
+
+class Forbidden(OtaError):
+    status, code, title = 403, "forbidden", "The token's roles do not allow this"
+
+
+class NotFound(OtaError):
+    status, code, title = 404, "not_found", "There is no such thing"
+
+
+class Conflict(OtaError):
+    status, code, title = 409, "conflict", "The request does not fit the present state"
+
+
+class TooLarge(OtaError):
+    status, code, title = 413, "too_large", "The request body is too large"
+
+
+class Invalid(OtaError):
+    status, code, title = 422, "invalid", "A field is not as it must be"
+
+
+class Unavailable(OtaError):
+    status, code, title = 503, "unavailable", "A part that is needed does not answer"
+
+
+class StartRefused(Exception):
+    """A process must not start as things are; the message is the one line that says why."""

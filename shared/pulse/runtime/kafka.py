@@ -1,0 +1,96 @@
+"""Kafka: a producer, the check of topics at the start, quarantine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from prometheus_client import Counter
+
+from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
+from pulse.runtime.errors import StartRefused
+
+QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
+START_SECONDS = 30.0
+
+
+@asynccontextmanager
+async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that loses and repeats nothing by itself (acks=all, idempotent); flushes when left."""
+    opened = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=linger_ms,
+        max_batch_size=131_072,
+        request_timeout_ms=10_000,
+        metadata_max_age_ms=60_000,
+    )
+    await _started(opened)
+    try:
+        yield opened
+    finally:
+        try:
+            async with asyncio.timeout(3):
+                await opened.stop()
+        except (TimeoutError, KafkaError):
+            await opened.client.close()
+
+
+async def _started(client: AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    """Starts a client; waits for a broker that is not there yet. Raises StartRefused after 30 s."""
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            await client.start()
+        except KafkaConnectionError as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise StartRefused(f"Kafka does not answer: {error}") from error
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+async def require_topics(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
+    """The number of partitions of each topic. Raises StartRefused where one is missing or has too few or too many."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await _started(admin)
+    wanted = {topic.name: topic for topic in topics}
+    try:
+        described = await admin.describe_topics(list(wanted))
+    finally:
+        await admin.close()
+    found = {d["topic"]: len(d["partitions"]) for d in described if d["error_code"] == 0}
+    for name, topic in wanted.items():
+        _require(topic, found.get(name, 0))
+    return found
+
+
+def _require(topic: Topic, partitions: int) -> None:
+    if partitions == 0:
+        raise StartRefused(f"Kafka topic {topic.name} is missing; run the set-up job (python -m pulse_setup)")
+    if partitions < topic.least:
+        raise StartRefused(f"Kafka topic {topic.name} has {partitions} partitions, at least {topic.least} are needed")
+    if topic.most is not None and partitions > topic.most:
+        raise StartRefused(f"Kafka topic {topic.name} has {partitions} partitions, at most {topic.most} are allowed")
+
+
+async def send(
+    kafka: AIOKafkaProducer, topic: Topic, message: Message, key: str, partition: int | None = None
+) -> "asyncio.Future[object]":
+    """Queues a message; the future resolves when Kafka has it. Waits only while the producer's buffer is full."""
+    future: asyncio.Future[object] = await kafka.send(
+        topic.name, encode(message), key=key.encode(), partition=partition
+    )
+    return future
+
+
+async def quarantine(
+    kafka: AIOKafkaProducer, source: str, reason: QuarantineReason, detail: str, payload: bytes
+) -> None:
+    """Puts a message aside with its reason, and counts it; returns when Kafka has it. Raises KafkaError."""
+    record = quarantined(source, reason, detail, payload)
+    await (await send(kafka, QUARANTINE, record, record.key))
+    QUARANTINED.labels(reason).inc()

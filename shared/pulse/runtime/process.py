@@ -1,0 +1,75 @@
+"""How a service process starts and ends: settings, logs, signals, a clean stop within ten seconds."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import structlog
+import uvloop
+
+from pulse.runtime import logs, settings
+from pulse.runtime.errors import StartRefused
+
+S = TypeVar("S", bound=settings.ServiceSettings)
+STOP_SECONDS = 9.0
+"""How long after SIGTERM the tasks may take; what then still runs is cancelled."""
+
+log = structlog.get_logger()
+
+
+def run(service: str, kind: type[S], main: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]]) -> NoReturn:
+    """Runs `main(settings, stop)` until it returns, and ends the process; SIGTERM and SIGINT set `stop`.
+
+    Exit codes: 0 clean stop, 1 a failure (its trace is in the log), 2 start refused (one line on standard error).
+    """
+    code = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            loaded = settings.load(kind)
+            logs.configure(service, loaded.log_level)
+            runner.run(_guarded(service, main, loaded))
+    except* StartRefused as group:
+        print(f"{service}: {_first(group)}", file=sys.stderr)
+        code = 2
+    except* Exception:  # the process's outermost place: say what it was, in the log's own form, and end
+        log.exception("failed")
+        code = 1
+    sys.exit(code)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _guarded(service: str, main: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]], loaded: S) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("starting")
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(main(loaded, stop), name=service)
+        watch = group.create_task(_cancel_late(stop, work), name="stop-watch")
+        await asyncio.wait([work])
+        watch.cancel()
+    log.info("stopped")
+
+
+async def _cancel_late(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    await stop.wait()
+    log.info("stopping")
+    await asyncio.sleep(STOP_SECONDS)
+    log.error("stop_takes_too_long", seconds=STOP_SECONDS)
+    work.cancel()
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> bool:
+    """Sleeps; True as soon as `stop` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""Settings come from the environment, or for secrets from the file that `<NAME>_FILE` names."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import EnvSettingsSource
+
+from pulse.runtime.errors import StartRefused
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _FromFiles(EnvSettingsSource):
+    """`POSTGRES_DSN_FILE=/run/secrets/dsn` gives POSTGRES_DSN the content of that file, without a trailing newline."""
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in self.settings_cls.model_fields:
+            path = os.environ.get(f"{name.upper()}_FILE")
+            if path and not name.endswith("_file"):
+                found[name] = _content(name, path)
+        return found
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefused(f"setting {name.upper()}_FILE: {path} cannot be read: {error}") from error
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told; HTTP carries its API, `/healthz`, `/readyz` and `/metrics`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8000
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FromFiles(settings_cls)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings of this process. Raises StartRefused with one line that names every setting that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise StartRefused(f"settings: {wrong}") from error

@@ -232,12 +232,24 @@ async def test_devices_find_back_to_a_broker_that_was_killed(
     async with Fleet(accounts, broker, QUICK) as fleet:
         await fleet.ready()
         await mosquitto.kill()
-        while fleet.tally.connected:
+        while any(device.is_online for device in fleet):
             await asyncio.sleep(0.01)
         await mosquitto.start()
         for device in fleet:
             await device.until_online()
-        assert fleet.tally.connected == 3
+
+
+async def test_broker_that_never_answers_is_given_up_and_the_fleet_still_ends_at_once() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    deaf = Broker("127.0.0.1", server.sockets[0].getsockname()[1], timeout=0.2)
+    async with server, asyncio.timeout(5), Fleet([Account("acme", "d0", "secret")], deaf, QUICK) as fleet:
+        while not fleet.tally.trouble:
+            await asyncio.sleep(0.01)
+        assert fleet.tally.trouble == "no answer of the broker within 0.2 s"
 
 
 async def test_memories_survive_a_restart_and_an_update_at_hand_goes_on(

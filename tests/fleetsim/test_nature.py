@@ -1,6 +1,7 @@
 """Fleets are drawn from a seed: shares come out as asked, and the same seed gives the same fleet."""
 
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,6 @@ def test_device_of_a_fleet_without_spells_is_always_there() -> None:
         ({"fail": 0.1, "failures": ()}, "kind of failure"),
     ],
 )
-def test_contradictory_behaviour_is_refused(wrong: dict[str, float], said: str) -> None:
+def test_contradictory_behaviour_is_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Behaviour(**wrong)

@@ -1,8 +1,10 @@
 """One simulated device at work: keeps its connection, sends what is unsent, does the update at hand."""
 
 import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 from fleetsim.connection import Account, LinkLostError, Session, connect
 from fleetsim.device import Delivered, Event, Memory, Received, Subscribed, step
@@ -11,10 +13,6 @@ from fleetsim.nature import Nature
 from fleetsim.update import perform
 from fleetsim.wire import delivered, read_command, write_report
 from fleetsim.world import World
-
-
-class _LeftError(Exception):
-    """The device has lost its network on purpose."""
 
 
 class Agent:
@@ -111,18 +109,19 @@ class Agent:
     async def _talk(self, session: Session) -> None:
         """Until the connection is lost or the device leaves."""
         self._arrived(session)
+        parts: list[Coroutine[Any, Any, object]] = [self._until_lost(self._receive(session)), self._unreachable.wait()]
+        if not self._world.manual:
+            parts.append(self._until_lost(self._send()))
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(session))
-                if not self._world.manual:
-                    group.create_task(self._send())
-                group.create_task(self._leave())
-        except* LinkLostError as lost:
-            self._world.tally.trouble = str(lost.exceptions[0])
-        except* _LeftError:
-            pass
+            await _first_of(parts)
         finally:
             self._departed()
+
+    async def _until_lost(self, talk: Awaitable[None]) -> None:
+        try:
+            await talk
+        except LinkLostError as lost:
+            self._world.tally.trouble = str(lost)
 
     def _arrived(self, session: Session) -> None:
         self._session = session
@@ -139,10 +138,6 @@ class Agent:
         self._online.clear()
         if self._reachable.is_set():
             self._settled.clear()
-
-    async def _leave(self) -> None:
-        await self._unreachable.wait()
-        raise _LeftError
 
     async def _receive(self, session: Session) -> None:
         async for payload in session.commands():
@@ -179,3 +174,15 @@ class Agent:
             self.go_offline()
             await asyncio.sleep(away)
             self.come_back()
+
+
+async def _first_of(parts: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run all of them until one ends, then end the others.
+
+    None may raise to end: an error that meets a cancellation from outside makes a TaskGroup forget the cancellation.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part) for part in parts]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import aiomqtt
@@ -70,18 +71,16 @@ class _Client(aiomqtt.Client):
 class Session:
     """A connection whose subscription the broker has confirmed. All methods raise LinkLostError when it is gone."""
 
-    def __init__(self, client: _Client, account: Account) -> None:
+    def __init__(self, client: _Client, account: Account, timeout: float) -> None:
         self._client = client
+        self._timeout = timeout
         self._topic = report_topic(account.tenant_id, account.device_id)
         self._one_at_a_time = asyncio.Lock()
 
     async def publish(self, payload: bytes, topic: str | None = None) -> int:
         """Publish with QoS 1 on the device's report topic (or another) and return the PUBACK's reason code."""
-        async with self._one_at_a_time:
-            try:
-                await self._client.publish(topic or self._topic, payload, qos=1)
-            except aiomqtt.MqttError as error:
-                raise LinkLostError(str(error)) from error
+        async with self._one_at_a_time, _answered(self._timeout):
+            await self._client.publish(topic or self._topic, payload, qos=1)
             return self._client.last_reason
 
     async def commands(self) -> AsyncIterator[bytes]:
@@ -96,7 +95,24 @@ class Session:
 @asynccontextmanager
 async def connect(broker: Broker, account: Account) -> AsyncIterator[Session]:
     """Connect with a clean start and Session Expiry 0, subscribe with QoS 1. Raises LinkLostError."""
-    client = _Client(
+    client = _client(broker, account)
+    async with _answered(broker.timeout):
+        await _enter(client)
+    try:
+        async with _answered(broker.timeout):
+            topic = command_topic(account.tenant_id, account.device_id)
+            granted = await client.subscribe(topic, qos=1)
+        if any(isinstance(code, ReasonCode) and code.is_failure for code in granted):
+            raise LinkLostError(f"the broker refuses the subscription to {topic}")
+        yield Session(client, account, broker.timeout)
+    finally:
+        with suppress(LinkLostError):
+            async with _answered(broker.timeout):
+                await client.__aexit__(None, None, None)
+
+
+def _client(broker: Broker, account: Account) -> _Client:
+    return _Client(
         broker.host,
         broker.port,
         protocol=aiomqtt.ProtocolVersion.V5,
@@ -105,21 +121,24 @@ async def connect(broker: Broker, account: Account) -> AsyncIterator[Session]:
         identifier=account.user,
         clean_start=True,
         keepalive=broker.keepalive,
-        timeout=broker.timeout,
+        timeout=inf,
         logger=_log,
     )
+
+
+@asynccontextmanager
+async def _answered(timeout: float) -> AsyncIterator[None]:
+    """All trouble with the broker is a LinkLostError, an answer that does not come in time too.
+
+    The limit is not left to aiomqtt: its asyncio.wait_for loses a cancellation that meets an answer (Python 3.11).
+    """
     try:
-        await _enter(client)
-        try:
-            topic = command_topic(account.tenant_id, account.device_id)
-            granted = await client.subscribe(topic, qos=1)
-            if any(isinstance(code, ReasonCode) and code.is_failure for code in granted):
-                raise LinkLostError(f"the broker refuses the subscription to {topic}")
-            yield Session(client, account)
-        finally:
-            await client.__aexit__(None, None, None)
+        async with asyncio.timeout(timeout):
+            yield
     except aiomqtt.MqttError as error:
         raise LinkLostError(str(error)) from error
+    except TimeoutError:
+        raise LinkLostError(f"no answer of the broker within {timeout:g} s") from None
 
 
 async def _enter(client: _Client) -> None:

@@ -15,11 +15,12 @@ def file(body: bytes, *, length: int | None = None, status: str = "200 OK") -> b
 
 @asynccontextmanager
 async def serving(answers: Mapping[str, bytes]) -> AsyncIterator[str]:
-    """Serves answers by path, 404 for the rest; gives the URL without a path."""
+    """Serves answers by path, 404 for the rest, `/slow…` after half a second; gives the URL without a path."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         path = request.split(b" ", 2)[1].decode()
+        await asyncio.sleep(0.5 if path.startswith("/slow") else 0)
         writer.write(answers.get(path, file(b"", status="404 Not Found")))
         await writer.drain()
         writer.close()

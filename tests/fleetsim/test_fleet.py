@@ -1,80 +1,19 @@
 """Simulated devices against the real broker and a real file: a test plays the dispatcher at the wire."""
 
 import asyncio
-import hashlib
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiomqtt
 import pytest
 
 from fleetsim.agent import Agent
 from fleetsim.connection import Account, Broker, LinkLostError, connect
 from fleetsim.fleet import Fleet
 from fleetsim.nature import Behaviour, Failure
-from fleetsim.wire import command_topic, report_topic
+from fleetsim.wire import report_topic
 from tests import real_parts
-from tests.fleetsim.http_files import file, serving
+from tests.fleetsim.dispatcher import Dispatcher, Json, administrator
 
-BODY = b"firmware " * 20_000
 QUICK = Behaviour(download_seconds=(0, 0.1), install_seconds=(0, 0.1))
-Json = dict[str, object]
-
-
-class Dispatcher:
-    """The services' side of the wire: commands out, reports in."""
-
-    def __init__(self, client: aiomqtt.Client, url: str) -> None:
-        self._client = client
-        self._url = url
-
-    async def command(self, device: str, campaign_id: int = 7, attempt: int = 1, version: str = "2.0.0") -> bytes:
-        """Sends a command of now and returns it, byte for byte."""
-        now = datetime.now(UTC)
-        expires_at = now + timedelta(minutes=1)
-        fields = {"type": "ota_update", "campaign_id": campaign_id, "attempt": attempt, "version": version}
-        fields |= {"firmware_url": self._url, "size": len(BODY), "checksum": hashlib.sha256(BODY).hexdigest()}
-        fields |= {"issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "expires_at": expires_at.isoformat()}
-        payload = json.dumps(fields).encode()
-        await self.send(device, payload)
-        return payload
-
-    async def send(self, device: str, payload: bytes) -> None:
-        await self._client.publish(command_topic("acme", device), payload, qos=1)
-
-    async def hear(self) -> Json:
-        """The next report of any device, with the topic's device id added."""
-        async with asyncio.timeout(10):
-            message = await anext(self._client.messages)
-        return {"device": str(message.topic).split("/")[3], **json.loads(bytes(message.payload))}
-
-    async def hear_until(self, status: str) -> list[Json]:
-        heard = [await self.hear()]
-        while heard[-1].get("status") != status:
-            heard.append(await self.hear())
-        return heard
-
-
-@asynccontextmanager
-async def administrator(mosquitto: real_parts.Broker) -> AsyncIterator[aiomqtt.Client]:
-    async with aiomqtt.Client(
-        mosquitto.host,
-        mosquitto.port,
-        username=mosquitto.admin_user,
-        password=mosquitto.admin_password,
-        protocol=aiomqtt.ProtocolVersion.V5,
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-async def dispatcher(mosquitto: real_parts.Broker) -> AsyncIterator[Dispatcher]:
-    async with serving({"/fw.bin": file(BODY)}) as url, administrator(mosquitto) as client:
-        await client.subscribe("tenant/+/device/+/ota/status", qos=1)
-        yield Dispatcher(client, f"{url}/fw.bin")
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ CREATE TABLE IF NOT EXISTS ota_campaigns (
                             CHECK (status IN ('CREATED', 'RUNNING', 'PAUSED', 'COMPLETED', 'ABORTED')),
     epoch                   integer NOT NULL DEFAULT 0,
     current_stage           integer NOT NULL DEFAULT 0,
-    total_devices           bigint NOT NULL DEFAULT 0,
     retry_before            timestamptz,     -- all rows FAILED before this are to be tried again
     status_reason_code      text,
     status_reason_detail    text,

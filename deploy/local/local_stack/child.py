@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from local_stack.errors import CommandFailed, PartFailed
 from local_stack.files import tail
@@ -31,7 +32,7 @@ class Part:
 
 
 class Child:
-    """A running part. Its output goes to `log`, which starts anew with every start."""
+    """A running part. Its output goes to `log`; that of the life before is kept as `log`.1."""
 
     def __init__(self, part: Part, process: asyncio.subprocess.Process, log: Path) -> None:
         self.part = part
@@ -100,8 +101,7 @@ class Child:
 
 async def start(part: Part, log: Path) -> Child:
     """Starts the part; it gets its stop signal when this process dies, however that happens (Linux)."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with _fresh(log) as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -112,6 +112,13 @@ async def start(part: Part, log: Path) -> Child:
             preexec_fn=lambda: _die_with_parent(part.stop_signal),
         )
     return Child(part, process, log)
+
+
+def _fresh(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    return log.open("wb")
 
 
 def _die_with_parent(number: signal.Signals) -> None:

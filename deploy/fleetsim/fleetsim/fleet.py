@@ -41,7 +41,7 @@ class Fleet:
         self._journal = Journal(state) if state else None
         self._world = World(
             broker=broker,
-            http=httpx.AsyncClient(limits=httpx.Limits(max_connections=downloads)),
+            http=httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=downloads)),
             behaviour=behaviour or Behaviour(),
             downloads=asyncio.Semaphore(downloads),
             connects=asyncio.Semaphore(CONNECTS_AT_ONCE),

@@ -111,11 +111,13 @@ async def _live(
 
 
 async def _show(fleet: Fleet, stop: asyncio.Event) -> None:
-    """One line that changes in place on a terminal, a line every few seconds elsewhere."""
+    """One line that changes in place on a terminal; elsewhere a line at once, and then ever less often."""
     console = Console()
     if not console.is_terminal:
-        while not await _set_within(stop, PLAIN_EVERY_SECONDS):
-            typer.echo(line(fleet.tally, len(fleet)))
+        pause = 0.5
+        while not await _set_within(stop, pause):
+            console.print(line(fleet.tally, len(fleet)), soft_wrap=True, highlight=False, markup=False)
+            pause = min(2 * pause, PLAIN_EVERY_SECONDS)
         return
     with Live(console=console, auto_refresh=False) as live:
         while not await _set_within(stop, 0.5):

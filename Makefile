@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format prepare up down status restart token device test clean
+.PHONY: help venv check format prepare demo up down status restart token device test clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -27,6 +27,9 @@ format: venv ## ruff format and its safe fixes
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing
 	@$(STACK) prepare
+
+demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 KEEP=1
+	@$(BIN)/python -m local_stack.demo
 
 up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 for more processes
 	@$(STACK) up

@@ -20,6 +20,8 @@ OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
     TimeoutError,
 )
 """What a database that is away, starting or ending looks like: worth trying again."""

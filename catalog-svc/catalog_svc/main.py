@@ -1,0 +1,30 @@
+"""Composition root of catalog-svc."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from catalog_svc.api import router
+from catalog_svc.settings import Settings
+from pulse.runtime import db
+from pulse.runtime.app import create_app, serve
+from pulse.runtime.auth import Verifier
+
+
+def build(pool: db.Pool | None, verifier: Verifier | None) -> FastAPI:
+    """The application; without parts it can only be described (its OpenAPI), not run."""
+
+    async def database() -> bool:
+        return pool is not None and await db.answers(pool)
+
+    app = create_app("Pulse OTA: firmware", ready={"database": database}, outages=db.OUTAGES)
+    app.include_router(router)
+    app.state.pool, app.state.verifier = pool, verifier
+    return app
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Serves until `stop`."""
+    verifier = Verifier(settings)
+    async with db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool:
+        await serve(build(pool, verifier), settings.http_host, settings.http_port, stop)

@@ -1,0 +1,1 @@
+"""What has to be there before the services start: tables, roles' passwords, topics."""

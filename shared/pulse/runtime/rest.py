@@ -1,0 +1,95 @@
+"""What the REST services' requests and answers have in common: strict bodies, safe texts, times, pages."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from pulse.contracts.times import to_text
+from pulse.runtime.errors import FieldError, Invalid
+
+MAX_OFFSET = 10_000
+COUNTED_TO = 10_000
+"""Totals that no counter has are counted up to here."""
+
+
+class Body(BaseModel):
+    """A request body or a set of query parameters: unknown fields are errors, texts are never NUL."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4000)]
+Title = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", max_length=200)
+]
+"""One line that is not blank."""
+Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
+"""RFC 3339 in UTC with six fractional digits."""
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time in a request: its offset must be named."""
+RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+class Page(Body):
+    """Which part of a list: `after` (the `next` of the page before) or `offset`."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    after: Annotated[str | None, Field(max_length=1000, description="the `next` of the page before")] = None
+
+    def key(self, *kinds: type) -> list[Any] | None:
+        """The values in `after`, or None for a first page. Raises Invalid for what no `next` ever was."""
+        if self.after is None:
+            return None
+        if self.offset:
+            raise Invalid(
+                "give `after` or `offset`, not both", errors=(FieldError("offset", "conflict", "not with after"),)
+            )
+        try:
+            key = json.loads(urlsafe_b64decode(self.after.encode() + b"=="))
+        except ValueError:
+            key = None
+        if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or "\0" in str(key):
+            detail = "`after` must be the `next` of an earlier page"
+            raise Invalid(detail, errors=(FieldError("after", "bad_cursor", detail),))
+        return key
+
+
+class Listed(BaseModel):
+    """What every list says besides its items. `total` is counted to 10,000 where no counter has it."""
+
+    total: int
+    total_capped: bool
+    limit: int
+    offset: int
+    next: str | None
+
+
+R = TypeVar("R")
+
+
+def listed(
+    rows: Sequence[R], page: Page, total: int, key: Callable[[R], list[Any]], *, capped: bool = False
+) -> dict[str, Any]:
+    """The fields of `Listed` for a page of rows, of which one more than `limit` was asked for."""
+    more = len(rows) > page.limit
+    cursor = urlsafe_b64encode(json.dumps(key(rows[page.limit - 1])).encode()).rstrip(b"=").decode() if more else None
+    return {"total": total, "total_capped": capped, "limit": page.limit, "offset": page.offset, "next": cursor}
+
+
+def like(search: str | None) -> str | None:
+    """A LIKE pattern that finds `search` anywhere, taking nothing in it as a wildcard."""
+    if not search:
+        return None
+    for sign in "\\%_":
+        search = search.replace(sign, "\\" + sign)
+    return f"%{search}%"

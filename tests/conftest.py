@@ -1,0 +1,82 @@
+"""The real parts, one of each per test run, started when the first test asks for them.
+
+`postgres`   a migrated database of the test module's own (`.dsn`, `.dsn_of(role)`); `databases.fresh()` gives more
+`kafka`      the bootstrap address, with all topics; `topics.clear()` empties them
+`mosquitto`  the broker (`.host`, `.port`, `.admin_user`, `.admin_password`, `.add_accounts()`, `.kill()`, `.start()`)
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from local_stack.files import secret
+from local_stack.kafka import Kafka
+from local_stack.mosquitto import Mosquitto
+from local_stack.ports import free_ports
+from local_stack.postgres import Postgres
+from tests.real_parts import Broker, Database, Databases, RunningPart, Topics
+
+
+@pytest.fixture(scope="session")
+def parts_dir() -> Iterator[Path]:
+    """Where the parts keep their state. Short, and open to PostgreSQL's user when the tests run as root."""
+    folder = Path(mkdtemp(prefix="pulse-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def databases(parts_dir: Path) -> AsyncIterator[Databases]:
+    [port] = free_ports(1)
+    password_file = parts_dir / "secrets" / "postgres"
+    cluster = Postgres(parts_dir / "postgres", port, password_file)
+    process = RunningPart(await cluster.prepare(), parts_dir / "logs" / "postgres.log")
+    try:
+        await process.start()
+        made = Databases(cluster, process, secret(password_file))
+        await made.migrate_template()
+        yield made
+    finally:
+        await process.stop()
+
+
+@pytest.fixture(scope="module")
+async def postgres(databases: Databases) -> AsyncIterator[Database]:
+    database = await databases.fresh()
+    yield database
+    await databases.drop(database)
+
+
+@pytest.fixture(scope="session")
+async def topics(parts_dir: Path) -> AsyncIterator[Topics]:
+    port, controller_port = free_ports(2)
+    server = Kafka(parts_dir / "kafka", port, controller_port)
+    process = RunningPart(await server.prepare(print), parts_dir / "logs" / "kafka.log")
+    try:
+        await process.start()
+        made = Topics(server, process)
+        await made.make()
+        yield made
+    finally:
+        await process.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(topics: Topics) -> str:
+    return topics.bootstrap
+
+
+@pytest.fixture(scope="session")
+async def mosquitto(parts_dir: Path) -> AsyncIterator[Broker]:
+    [port] = free_ports(1)
+    server = Mosquitto(parts_dir, port, parts_dir / "secrets")
+    broker = Broker(server, await server.prepare(print), parts_dir / "logs" / "mosquitto.log")
+    try:
+        await broker.start()
+        yield broker
+    finally:
+        await broker.stop()

@@ -21,7 +21,7 @@ from pulse.runtime.kafka import producer, require_topics
 
 async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     """Until `stop`, and then until what is held has been given back. Raises StartRefused where a topic is missing."""
-    topics = await require_topics(settings.kafka_bootstrap, (REQUESTS, RESULTS, CONTROL, QUARANTINE))
+    await require_topics(settings.kafka_bootstrap, (REQUESTS, RESULTS, CONTROL, QUARANTINE))
     async with AsyncExitStack() as stack:
         kafka = await stack.enter_async_context(producer(settings.kafka_bootstrap))
         reader = await stack.enter_async_context(started(control_reader(settings)))
@@ -32,7 +32,7 @@ async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         partitions: dict[int, Partition] = {}
         knowledge = Knowledge(settings.freshness_max_ms / 1000)
         membership = Membership(settings.kafka_session_timeout_ms / 1000)
-        results = Results(kafka, topics[RESULTS.name])
+        results = Results(kafka)
         publisher = Publisher(
             mqtt_options(settings), settings.mqtt_command_topic, partitions, knowledge, membership, results
         )

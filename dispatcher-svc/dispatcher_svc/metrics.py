@@ -13,17 +13,13 @@ LAG = Histogram(
 )
 HELD_SECONDS = Counter("pulse_dispatch_held_seconds_total", "Time in which due commands were held back", ["reason"])
 QUEUED = Gauge("pulse_dispatch_queued", "Requests that wait for their turn")
-UNSETTLED = Gauge(
-    "pulse_dispatch_unsettled", "Requests read and not yet settled: waiting, in flight, result on its way"
-)
+UNSETTLED = Gauge("pulse_dispatch_unsettled", "Requests read and not settled: waiting, in flight, result on its way")
 PARTITIONS = Gauge("pulse_dispatch_partitions", "Partitions held")
 IN_FLIGHT = Gauge("pulse_dispatch_in_flight", "Commands that the broker has not answered")
 MQTT_CONNECTED = Gauge("pulse_dispatch_mqtt_connected", "1 while connected to the broker")
 KNOWLEDGE_AGE = Gauge("pulse_dispatch_knowledge_age_seconds", "Age of what is known of the campaigns")
 COMMIT_AGE = Gauge("pulse_dispatch_commit_age_seconds", "Time since the last answered offset commit was sent")
-REJOINS = Counter(
-    "pulse_dispatch_rejoins_total", "Times that the group was joined anew because nothing proved membership"
-)
+REJOINS = Counter("pulse_dispatch_rejoins_total", "Groups joined anew because nothing proved the membership")
 
 _OUTCOMES = Counter("pulse_dispatch_outcomes_total", "Requests settled", ["outcome"])
 _ANSWERS = Counter("pulse_dispatch_broker_answers_total", "The broker's answers to commands", ["reason_code"])

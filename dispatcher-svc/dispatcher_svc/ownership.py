@@ -21,7 +21,7 @@ ANSWERS_SECONDS, RESULTS_SECONDS, LAST_COMMIT_SECONDS = 2.0, 2.0, 1.0
 LOOK_SECONDS = 0.01
 
 
-class Ownership(ConsumerRebalanceListener):
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
     """Keeps `partitions` (by number, shared with the publisher and the reader) as the group has it.
 
     `make` makes an empty partition of a number, taken at a monotonic time.

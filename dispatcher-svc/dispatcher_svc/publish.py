@@ -13,7 +13,7 @@ from pulse.contracts.kafka import Outcome
 from pulse.contracts.mqtt import command_topic
 from pulse.runtime.mqtt import MqttClient, MqttOptions, PacketTooLarge, Received
 
-TAKEN, NO_SUBSCRIBER, REFUSED, PACKET_TOO_LARGE = 0, 16, 128, 149
+TAKEN, NO_SUBSCRIBER, REFUSED, TOPIC_INVALID, PACKET_TOO_LARGE = 0, 16, 128, 144, 149
 LONGEST_EXPIRY = 2**32 - 1
 TIMER_SECONDS = 0.001
 """The event loop's timers are no finer; an earlier one would only spin."""
@@ -188,6 +188,8 @@ class Publisher:
             )
         except PacketTooLarge:
             self._results.settle(held, Outcome.REFUSED, PACKET_TOO_LARGE)
+        except ValueError:
+            self._results.settle(held, Outcome.REFUSED, TOPIC_INVALID)
         else:
             held.partition.in_flight += 1
             metrics.PUBLISHED.inc()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -13,7 +14,7 @@ from dispatcher_svc.results import Results
 from pulse.contracts.kafka import REQUESTS, UNREADABLE, DispatchRequest, decoder
 
 log = structlog.get_logger()
-Record = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 READ_MS, READ_MAX = 100, 500
 RESUME_SHARE = 0.75
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -92,7 +93,8 @@ class Requests:
 
 
 def _trace(record: Record) -> str | None:
-    for name, value in record.headers:
+    headers: Sequence[tuple[str, bytes]] = record.headers
+    for name, value in headers:
         if name == "traceparent" and _TRACEPARENT.fullmatch(value):
             return value.decode()
     return None

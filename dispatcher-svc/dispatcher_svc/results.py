@@ -19,7 +19,6 @@ from pulse.contracts.kafka import (
     Outcome,
     Topic,
     encode,
-    partition_of,
     quarantined,
 )
 from pulse.contracts.times import now
@@ -39,7 +38,6 @@ class Outgoing:
     topic: Topic
     message: Message
     key: str
-    to: int | None
     trace: str | None = None
 
 
@@ -49,9 +47,8 @@ class Results:
     The queue is bounded by what may be held of the partitions.
     """
 
-    def __init__(self, kafka: AIOKafkaProducer, result_partitions: int) -> None:
+    def __init__(self, kafka: AIOKafkaProducer) -> None:
         self._kafka = kafka
-        self._result_partitions = result_partitions
         self._queue: deque[Outgoing] = deque()
         self._some = asyncio.Event()
         self._failure: BaseException | None = None
@@ -67,18 +64,16 @@ class Results:
             reason_code=reason_code,
             at=now(),
         )
-        key = result.key
-        to = partition_of(key, self._result_partitions)
         metrics.OUTCOMES[outcome].inc()
         held.partition.unsent_results += 1
-        self._put(Outgoing(held.partition, held.offset, RESULTS, result, key, to, held.trace))
+        self._put(Outgoing(held.partition, held.offset, RESULTS, result, result.key, held.trace))
 
     def quarantine(self, partition: Partition, source: str, offset: int, detail: str, payload: bytes) -> None:
         """Puts an unreadable request aside."""
         record = quarantined(source, "unreadable", detail, payload)
         QUARANTINED.labels("unreadable").inc()
         partition.unsent_results += 1
-        self._put(Outgoing(partition, offset, QUARANTINE, record, record.key, None))
+        self._put(Outgoing(partition, offset, QUARANTINE, record, record.key))
 
     async def run(self) -> None:
         """Until cancelled. Raises KafkaError where Kafka refuses for good."""
@@ -102,7 +97,6 @@ class Results:
                 outgoing.topic.name,
                 encode(outgoing.message),
                 key=outgoing.key.encode(),
-                partition=outgoing.to,
                 headers=headers,
             )
         except KafkaError as error:

@@ -171,6 +171,11 @@ class Partition:
         return max(self._sleeping[0][0], self._cap.due) if self._sleeping else float("inf")
 
     @property
+    def queue_count(self) -> int:
+        """Campaigns of which a bucket is kept."""
+        return len(self._queues)
+
+    @property
     def promised_rate(self) -> float:
         """Commands per second that the buckets with work earn."""
         return min(self._cap.rate, sum(q.bucket.rate for q in self._queues.values() if q.waiting))

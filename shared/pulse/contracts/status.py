@@ -192,7 +192,7 @@ class Heard:
         return self.campaign_id, self.device_id
 
 
-_FURTHEST = {E.SUCCESS: 6, E.FAILED: 6, E.INSTALLING: 5, E.DOWNLOADING: 4, E.PUBLISHED: 3}
+_FURTHEST = {E.SUCCESS: 7, E.FAILED: 6, E.INSTALLING: 5, E.DOWNLOADING: 4, E.PUBLISHED: 3}
 
 
 def merge(batch: Iterable[Heard]) -> list[Heard]:

@@ -1,0 +1,21 @@
+/** The API's types by the names that the console uses. */
+import type { components as campaign } from "./campaign";
+import type { components as catalog } from "./catalog";
+
+type FromCampaign = campaign["schemas"];
+type FromCatalog = catalog["schemas"];
+
+export type Campaign = FromCampaign["Campaign"] & { actual_rate: number | null; eta: string | null; reasons: { error_code: string; devices: number }[] };
+export type Stage = FromCampaign["Stage"];
+export type CampaignStatus = FromCampaign["CampaignStatus"];
+export type NewCampaign = FromCampaign["NewCampaign"];
+export type NewStage = FromCampaign["NewStage"];
+export type DeviceRow = FromCampaign["DeviceRow"];
+export type DeviceUpdate = FromCampaign["DeviceUpdate"];
+export type Device = FromCampaign["Device"];
+export type DeviceDetail = FromCampaign["DeviceDetail"];
+export type Group = FromCampaign["Group"];
+export type TimelineEntry = FromCampaign["TimelineEntry"];
+export type Firmware = FromCatalog["Firmware"];
+export type NewFirmware = FromCatalog["NewFirmware"];
+export type Problem = FromCampaign["Problem"];

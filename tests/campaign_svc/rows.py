@@ -180,6 +180,13 @@ class Fleet:
         )
         return Counter({row["status"]: row["n"] for row in rows})
 
+    async def attempts(self, campaign_id: int) -> dict[str, int]:
+        """The last attempt of each device."""
+        rows = await self.pool.fetch(
+            "SELECT device_id, attempt FROM ota_device_status WHERE campaign_id = $1", campaign_id
+        )
+        return {row["device_id"]: row["attempt"] for row in rows}
+
     async def events(self, campaign_id: int) -> list[str]:
         rows = await self.pool.fetch(
             "SELECT event FROM ota_campaign_timeline WHERE campaign_id = $1 ORDER BY id", campaign_id

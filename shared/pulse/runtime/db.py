@@ -19,6 +19,7 @@ OUTAGES = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its word for a connection that the server ended while it was idle
     asyncpg.OperatorInterventionError,  # shut down under a connection, or not up yet
     asyncpg.TooManyConnectionsError,
     TimeoutError,

@@ -46,7 +46,7 @@ class Scenario:
         return [f"demo-{number:04}" for number in range(1, self.settings.devices + 1)]
 
     def campaign(self, firmware_id: int) -> Json:
-        """Judged by the sequential rule: it counts a failed first attempt at once, and no early failure decides alone."""
+        """Judged by the sequential rule: a failed first attempt counts at once, and no early failure decides alone."""
         return {
             "name": f"Demo {self.stamp}",
             "firmware_version_id": firmware_id,

@@ -15,6 +15,7 @@ class CampaignSettings(AuthSettings):
 
     postgres_dsn: str
     loops_postgres_dsn: str
+    postgres_pool: Annotated[int, Field(ge=1, le=100)] = 10
     kafka_bootstrap: str
 
     tick_seconds: Seconds = 0.5

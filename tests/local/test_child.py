@@ -113,3 +113,15 @@ async def test_a_command_that_fails_says_what_it_printed() -> None:
 async def test_a_command_that_hangs_is_ended() -> None:
     with pytest.raises(CommandFailed, match="took more than 0 s"):
         await child.run(sys.executable, "-c", "import time; time.sleep(60)", timeout=0.3)
+
+
+async def test_a_command_that_is_not_wanted_any_more_is_ended_with_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    code = f"import os, time; pid = os.fork(); open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)"
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(child.run(sys.executable, "-c", code))
+        while not pids.exists() or len(pids.read_text().split()) < 2:
+            await asyncio.sleep(0.02)
+        running.cancel()
+    for pid in pids.read_text().split():
+        await until_dead(int(pid))

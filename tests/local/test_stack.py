@@ -4,9 +4,11 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from tempfile import mkdtemp
 
 import asyncpg
@@ -155,6 +157,19 @@ def test_a_stack_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path) -
     with pytest.raises(StackError, match=r"File exists: .*data"):
         commands.up(settings, print)
     assert commands.down(settings) is False
+    assert not any(listens(port) for port in (settings.postgres_port, settings.kafka_port, settings.mqtt_port))
+
+
+def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    command = [sys.executable, "-m", "local_stack", "up"]
+    with Popen(command, env=os.environ | settings.environment(), stdout=DEVNULL, stderr=PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "is ready" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    assert daemon.holder(settings.directory) is None
     assert not any(listens(port) for port in (settings.postgres_port, settings.kafka_port, settings.mqtt_port))
 
 

@@ -33,7 +33,7 @@ def up() -> None:
         started = commands.up(settings, say)
     stack = stack_env.read(settings.directory)
     print("the stack is up" if started else "the stack was up already")
-    for name in ("GATEWAY_URL", "POSTGRES_DSN", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
+    for name in ("GATEWAY_URL", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
         print(f"  {name}={stack[name]}")
     print(f"  more in {_shown(settings.directory / stack_env.FILE)}; logs in {_shown(settings.directory / 'logs')}")
 
@@ -70,7 +70,8 @@ def prepare() -> None:
     """Fetch what is missing on this machine, without starting anything."""
 
     async def fetch() -> None:
-        await find_program(say)
+        await find_program("mosquitto", "mosquitto", say)
+        await find_program("mosquitto_pub", "mosquitto-clients", say)
         await jars(say)
 
     asyncio.run(fetch())

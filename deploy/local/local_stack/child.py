@@ -127,22 +127,37 @@ def _die_with_parent(number: signal.Signals) -> None:
 
 
 async def run(*command: str, stdin: str = "", timeout: float = 120.0, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command of the preparation to its end and returns what it printed. Raises CommandFailed."""
+    """Runs a command of the preparation to its end and returns what it printed. Raises CommandFailed.
+
+    When it takes too long, or is not wanted any more, its whole process group is ended.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=os.environ | (env or {}),
+        start_new_session=True,
+        preexec_fn=lambda: _die_with_parent(signal.SIGTERM),
     )
     try:
         async with asyncio.timeout(timeout):
             output, _ = await process.communicate(stdin.encode())
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise CommandFailed(f"{' '.join(command)} took more than {timeout:.0f} s") from None
+    finally:
+        await _end_group(process)
     text = output.decode(errors="replace")
     if process.returncode != 0:
         raise CommandFailed(f"{' '.join(command)} failed with code {process.returncode}:\n{text[-3000:]}")
     return text
+
+
+async def _end_group(process: asyncio.subprocess.Process, within: float = 10.0) -> None:
+    """SIGTERM, so that a package manager can tidy up; SIGKILL `within` seconds later. Harmless when it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            with suppress(ProcessLookupError, TimeoutError):
+                os.killpg(process.pid, number)
+                async with asyncio.timeout(within):
+                    await process.wait()

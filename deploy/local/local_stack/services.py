@@ -1,5 +1,6 @@
 """The four services as parts: how many of each, on which ports, with which environment."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ class Foundations:
     def auth_key_file(self) -> Path:
         return self.secrets_dir / "auth-key"
 
+    def authentication(self) -> dict[str, str]:
+        """The stack's own key, unless the caller's environment names an identity provider."""
+        return {} if os.environ.get("AUTH_JWKS_URL") else {"AUTH_KEY_FILE": str(self.auth_key_file)}
+
     def mqtt(self, user: str) -> dict[str, str]:
         return {
             "MQTT_HOST": HOST,
@@ -42,14 +47,14 @@ class Foundations:
         }
 
     def for_catalog(self) -> dict[str, str]:
-        return {"POSTGRES_DSN": self.database("catalog_svc"), "AUTH_KEY_FILE": str(self.auth_key_file)}
+        return {"POSTGRES_DSN": self.database("catalog_svc"), **self.authentication()}
 
     def for_campaign(self) -> dict[str, str]:
         return {
             "POSTGRES_DSN": self.database("campaign_svc"),
             "LOOPS_POSTGRES_DSN": self.database("campaign_loops"),
             "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
-            "AUTH_KEY_FILE": str(self.auth_key_file),
+            **self.authentication(),
         }
 
     def for_dispatcher(self) -> dict[str, str]:

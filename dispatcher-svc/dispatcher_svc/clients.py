@@ -13,8 +13,9 @@ from dispatcher_svc.settings import DispatcherSettings
 from pulse.runtime.mqtt import MqttOptions
 
 GROUP = "pulse-dispatcher"
-REBALANCE_MS = 15_000
-"""How long the group waits for a member that still gives up its partitions (at most 5 s)."""
+REBALANCE_MS, JOIN_MS = 8_000, 10_000
+"""How long the group waits for a member that still gives up its partitions (which takes 5 s at most), and how long a
+request may take: joining waits for the others. A connection that has died in silence is noticed after JOIN_MS."""
 POLL_MS = 50
 """A broker answers one fetch at a time per connection: while it waits for the idle partitions, a busy one waits too."""
 STOP_SECONDS = 1.0
@@ -30,7 +31,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=settings.kafka_heartbeat_ms,
         rebalance_timeout_ms=REBALANCE_MS,
-        request_timeout_ms=REBALANCE_MS + 5_000,
+        request_timeout_ms=JOIN_MS,
         fetch_max_wait_ms=POLL_MS,
         metadata_max_age_ms=60_000,
     )

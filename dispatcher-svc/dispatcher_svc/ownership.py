@@ -8,7 +8,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from dispatcher_svc import metrics
 from dispatcher_svc.membership import Membership
 from dispatcher_svc.publish import Publisher
 from dispatcher_svc.queues import Partition, Stage
@@ -24,7 +23,10 @@ LOOK_SECONDS = 0.01
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
     """Keeps `partitions` (by number, shared with the publisher and the reader) as the group has it.
 
-    `make` makes an empty partition of a number, taken at a monotonic time.
+    While nothing proves the membership, nothing is published. A commit that is answered later, under the same
+    generation of the group, proves that nobody else had the partitions meanwhile; one that is refused makes the
+    client join anew, and what was held is dropped. `make` makes an empty partition of a number, taken at a
+    monotonic time.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         self._answers = True
 
     def join(self) -> None:
-        """Joins the group, or joins it anew."""
+        """Joins the group; from then on it is joined anew whenever that is needed."""
         self._consumer.subscribe([REQUESTS.name], listener=self)
 
     async def is_ready(self) -> bool:
@@ -57,7 +59,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         now = time.monotonic()
         self._partitions.update({tp.partition: self._make(tp.partition, now) for tp in assigned})
-        self._membership.assigned(now)
+        self._membership.reset()
         self._has_share = True
         self._taken.set()
         log.info("partitions_taken", partitions=sorted(self._partitions))
@@ -84,7 +86,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         for partition in self._partitions.values():
             partition.stage = Stage.GONE
         self._partitions.clear()
-        self._membership.ended()
+        self._membership.reset()
 
     async def _commit_last(self) -> None:
         positions = self._positions()
@@ -108,9 +110,6 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
 
     async def _prove(self) -> None:
         """One commit; its answer proves that the partitions were this process's when it was sent."""
-        if self._membership.given_up(time.monotonic()):
-            self._rejoin()
-            return
         term = self._membership.term
         try:
             async with asyncio.timeout(self._membership.lasts):
@@ -134,14 +133,6 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
     def _positions(self) -> dict[TopicPartition, int]:
         positions = {_of(p): p.watermark.position for p in self._partitions.values()}
         return {tp: offset for tp, offset in positions.items() if offset is not None}
-
-    def _rejoin(self) -> None:
-        """Nothing has proved the membership for too long: somebody else may have the partitions."""
-        log.warning("membership_unproven", partitions=sorted(self._partitions))
-        metrics.REJOINS.inc()
-        self._drop()
-        self._has_share = False
-        self.join()
 
     def _note(self, *, answers: bool, error: BaseException | None = None) -> None:
         if answers != self._answers:

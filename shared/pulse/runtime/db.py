@@ -19,7 +19,8 @@ OUTAGES = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # shut down under a connection, or not up yet
+    asyncpg.TooManyConnectionsError,
     TimeoutError,
 )
 """What a database that is away, starting or ending looks like: worth trying again."""

@@ -1,0 +1,120 @@
+"""A batch of messages comes in; guarded rows, transitions and quarantine records come out."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from aiokafka import AIOKafkaProducer
+
+from pulse.contracts.kafka import DeviceStatusChanged
+from pulse.contracts.status import Heard, merge
+from pulse.runtime.db import Pool, transaction
+from pulse.runtime.kafka import quarantine
+from status_ingest_svc import metrics, store
+from status_ingest_svc.batch import Aside, Part, ignored, left, sort, versions
+from status_ingest_svc.campaigns import Campaigns
+from status_ingest_svc.patience import insist, insist_on_kafka
+from status_ingest_svc.reading import Message, Presence, Refused
+from status_ingest_svc.store import Applied, Backoff
+from status_ingest_svc.transitions import Transitions
+
+AT_ONCE = 200
+"""Quarantine records on their way at a time."""
+
+
+class Ingest:
+    """Takes batches; several at a time may be under way, the database decides between them."""
+
+    def __init__(self, database: Pool, kafka: AIOKafkaProducer, transitions: Transitions, backoff: Backoff) -> None:
+        self._database = database
+        self._kafka = kafka
+        self._transitions = transitions
+        self._backoff = backoff
+        self._campaigns = Campaigns(database)
+
+    async def take(self, messages: Sequence[Message]) -> None:
+        """Returns when every message is committed or in the quarantine: only then may it be acknowledged.
+
+        Waits while the database is away, and while Kafka is and something has to be put aside.
+        """
+        began = time.perf_counter()
+        campaigns = await self._campaigns.of(m.said.campaign_id for m in messages if isinstance(m.said, Heard))
+        batch = sort(messages, campaigns)
+        max_attempts = {number: campaign.max_attempts for number, campaign in campaigns.items()}
+        aside = batch.aside
+        for part in (batch.numbered, batch.bare):
+            aside += await self._write(part, max_attempts)
+        aside += await self._strangers(batch.presences)
+        await self._put_aside(aside)
+        metrics.BATCH_SIZE.observe(len(messages))
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
+
+    async def _write(self, part: Part, max_attempts: dict[int, int]) -> list[Aside]:
+        """Writes a part; a second time only where merging kept an event that no row could take."""
+        aside: list[Aside] = []
+        while part:
+            applied = await insist(partial(self._commit, part, max_attempts))
+            self._announce(applied)
+            _count(part, applied)
+            refused, part = left(part, applied)
+            aside += refused
+        return aside
+
+    async def _commit(self, part: Part, max_attempts: dict[int, int]) -> list[Applied]:
+        """One transaction. Locks: status rows, counters (by the trigger), devices."""
+        events = merge(taken.heard for taken in part.taken)
+        async with transaction(self._database) as connection:
+            applied = await store.apply(connection, events, part.devices, max_attempts, self._backoff)
+            if seen := versions(part, applied):
+                await store.see(connection, seen)
+        return applied
+
+    def _announce(self, applied: Sequence[Applied]) -> None:
+        self._transitions.offer(
+            DeviceStatusChanged(
+                tenant_id=a.heard.tenant_id,
+                campaign_id=a.heard.campaign_id,
+                device_id=a.heard.device_id,
+                attempt=a.attempt,
+                stage=a.stage,
+                from_status=a.was,
+                to_status=a.becomes,
+                failures=a.failures,
+                error_code=a.error_code,
+                at=a.at,
+            )
+            for a in applied
+            if a.was is not None and a.becomes is not None and a.was is not a.becomes
+        )
+
+    async def _strangers(self, presences: Sequence[Message]) -> list[Aside]:
+        """Presences of devices that nobody has registered."""
+        said = [(message, message.said.device) for message in presences if isinstance(message.said, Presence)]
+        if not said:
+            return []
+        known = await insist(lambda: store.registered(self._database, {device for _, device in said}))
+        return [
+            Aside(message, Refused("unknown_device", f"device {device[1]} is not registered"))
+            for message, device in said
+            if device not in known
+        ]
+
+    async def _put_aside(self, aside: Sequence[Aside]) -> None:
+        """Returns when Kafka has them all."""
+        for start in range(0, len(aside), AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                for message, refused in aside[start : start + AT_ONCE]:
+                    put = partial(
+                        quarantine, self._kafka, message.source, refused.reason, refused.detail, message.payload
+                    )
+                    group.create_task(insist_on_kafka(put))
+
+
+def _count(part: Part, applied: Sequence[Applied]) -> None:
+    metrics.IGNORED.labels("merged").inc(len(part.taken) - len(applied))
+    for reason, number in Counter(ignored(a) for a in applied if a.becomes is None and a.was is not None).items():
+        metrics.IGNORED.labels(reason).inc(number)
+    for status, number in Counter(a.becomes for a in applied if a.becomes not in {None, a.was}).items():
+        metrics.TRANSITIONS.labels(status).inc(number)

@@ -1,0 +1,37 @@
+"""All Prometheus series of status-ingest-svc (quarantined messages are counted where they are put aside)."""
+
+import asyncio
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from pulse.runtime.db import Pool
+
+REPORTS = Counter("pulse_ingest_reports_total", "Device reports taken in, by what they say", ["status"])
+RESULTS = Counter("pulse_ingest_results_total", "Dispatch results taken in", ["outcome"])
+IGNORED = Counter("pulse_ingest_ignored_total", "Messages that changed nothing, as the rules want it", ["reason"])
+TRANSITIONS = Counter("pulse_ingest_transitions_total", "Committed changes of status", ["to"])
+UNANNOUNCED = Counter("pulse_ingest_unannounced_total", "Committed changes that Kafka did not get")
+BATCH_SIZE = Histogram(
+    "pulse_ingest_batch_messages", "Messages in a batch", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500)
+)
+BATCH_SECONDS = Histogram(
+    "pulse_ingest_batch_seconds",
+    "From taking a batch to its last commit and quarantine record",
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+RACES = Counter("pulse_ingest_races_total", "Transactions repeated because they met another one")
+CAUGHT_UP_LAG = Gauge("pulse_ingest_caught_up_lag_seconds", "Age of the moment up to which everything is taken in")
+ORDINAL = Gauge("pulse_ingest_lease_ordinal", "The ordinal of this replica's MQTT client id, -1 without one")
+WAITING = Gauge("pulse_ingest_waiting_reports", "Reports received and not yet in a batch")
+POOL_USED = Gauge("pulse_ingest_pool_used", "Database connections in use")
+POOL_SIZE = Gauge("pulse_ingest_pool_size", "Database connections open")
+
+
+def since_caught_up(asked: float) -> None:
+    """Lets the lag grow from `asked` (the event loop's time) until the next call."""
+    CAUGHT_UP_LAG.set_function(lambda: asyncio.get_running_loop().time() - asked)
+
+
+def watch_pool(pool: Pool) -> None:
+    POOL_SIZE.set_function(pool.get_size)
+    POOL_USED.set_function(lambda: pool.get_size() - pool.get_idle_size())

@@ -1,0 +1,177 @@
+"""What a device or a dispatcher said: bytes in, a value out; nothing here waits, and no input makes it fail."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import msgspec
+
+from pulse.contracts.kafka import DispatchResult, QuarantineReason, decoder
+from pulse.contracts.mqtt import MAX_ERROR_CHARACTERS, MAX_REPORT_BYTES, Report, reporter
+from pulse.contracts.names import MAX_LENGTH, is_name
+from pulse.contracts.status import REPORTS, Event, Heard
+
+Device: TypeAlias = tuple[str, str]
+"""Tenant and device id."""
+
+MAX_BIGINT = 2**63 - 1
+UNSPECIFIED = 128
+"""MQTT reason code of a refusal without a reason."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises: also for text that is not UTF-8, and for a thousand brackets inside each other."""
+
+_reports = msgspec.json.Decoder(Report)
+_results = decoder(DispatchResult)
+_EVENTS = {event.value: event for event in REPORTS}
+_ERROR_CODE = re.compile(r"[a-z0-9_]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What never changes of a campaign; `version` is the firmware's."""
+
+    tenant_id: str
+    version: str
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A device says which version it runs, outside any campaign."""
+
+    device: Device
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that cannot be taken, and why; `device` was heard all the same, where it is known."""
+
+    reason: QuarantineReason
+    detail: str
+    device: Device | None = None
+
+
+Said: TypeAlias = Heard | Presence | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message and what it says; `source` as in the quarantine record."""
+
+    source: str
+    payload: bytes
+    said: Said
+
+
+def read_report(topic: str, payload: bytes) -> Message:
+    """A device's message. Who it is comes from the topic, never from the payload."""
+    return Message(f"mqtt:{topic}", payload, _report(topic, payload))
+
+
+def read_result(source: str, payload: bytes) -> Message:
+    """A dispatcher's message."""
+    return Message(source, payload, _result(payload))
+
+
+def kind(said: Said) -> str:
+    """What was said, as metrics call it."""
+    match said:
+        case Heard():
+            return said.event.value
+        case Presence():
+            return "presence"
+        case Refused():
+            return said.reason
+
+
+def of_campaign(heard: Heard, campaign: Campaign | None) -> Heard | Refused:
+    """The same in the light of its campaign: SUCCESS on another version than the campaign's is a failure."""
+    device = (heard.tenant_id, heard.device_id)
+    if campaign is None or campaign.tenant_id != heard.tenant_id:
+        return Refused("unknown_campaign", f"no campaign {heard.campaign_id} of this tenant", device)
+    if heard.event is not Event.SUCCESS or heard.version in {None, campaign.version}:
+        return heard
+    detail = _text(f"the device runs {heard.version} in place of {campaign.version}")
+    return replace(heard, event=Event.FAILED, error_code="version_mismatch", error_message=detail)
+
+
+def _report(topic: str, payload: bytes) -> Said:
+    device = reporter(topic)
+    if device is None:
+        return Refused("unknown_device", "the topic does not name a device")
+    if len(payload) > MAX_REPORT_BYTES:
+        return Refused("too_large", f"{len(payload)} bytes, at most {MAX_REPORT_BYTES} are taken")
+    try:
+        report = _reports.decode(payload)
+    except UNREADABLE as error:
+        return Refused("unreadable", str(error))
+    if report.campaign_id is None:
+        return _presence(device, report)
+    return _progress(device, report.campaign_id, report)
+
+
+def _presence(device: Device, report: Report) -> Presence | Refused:
+    version = _text(report.version or "")[:MAX_LENGTH]
+    if not version:
+        return Refused("unreadable", "neither campaign_id nor version")
+    return Presence(device, version)
+
+
+def _progress(device: Device, campaign_id: int, report: Report) -> Heard | Refused:
+    event = _EVENTS.get(report.status or "")
+    if event is None:
+        return Refused("unknown_status", f"status {_text(str(report.status))!r}", device)
+    if not 0 < campaign_id <= MAX_BIGINT:
+        return Refused("unknown_campaign", f"no campaign {campaign_id} of this tenant", device)
+    failed = event is Event.FAILED
+    return Heard(
+        tenant_id=device[0],
+        campaign_id=campaign_id,
+        device_id=device[1],
+        attempt=_attempt(report.attempt),
+        event=event,
+        progress=_percent(report.progress),
+        error_code=_error_code(report.error_code) if failed else None,
+        error_message=_text(report.error) if failed and report.error else None,
+        version=report.version,
+    )
+
+
+def _result(payload: bytes) -> Heard | Refused:
+    try:
+        result = _results.decode(payload)
+    except UNREADABLE as error:
+        return Refused("unreadable", str(error))
+    if not (is_name(result.tenant_id) and is_name(result.device_id)):
+        return Refused("unreadable", "tenant_id or device_id is not a name")
+    if result.campaign_id > MAX_BIGINT:
+        return Refused("unknown_campaign", f"no campaign {result.campaign_id}")
+    refused = result.outcome.value == Event.REFUSED.value
+    return Heard(
+        tenant_id=result.tenant_id,
+        campaign_id=result.campaign_id,
+        device_id=result.device_id,
+        attempt=_attempt(result.attempt),
+        event=Event(result.outcome.value),
+        error_code=f"broker_refused_{result.reason_code or UNSPECIFIED}" if refused else None,
+        reason_code=result.reason_code,
+    )
+
+
+def _attempt(number: int | None) -> int | None:
+    """No row has an attempt beyond the column's range: which of those it is does not matter."""
+    return None if number is None else min(number, MAX_BIGINT)
+
+
+def _percent(progress: float | None) -> int | None:
+    return int(progress) if progress is not None and 0 <= progress <= 100 else None
+
+
+def _error_code(code: str | None) -> str:
+    return code if code is not None and _ERROR_CODE.fullmatch(code) else "device_error"
+
+
+def _text(text: str) -> str:
+    """PostgreSQL cannot keep a NUL."""
+    return text.replace("\0", "")[:MAX_ERROR_CHARACTERS]

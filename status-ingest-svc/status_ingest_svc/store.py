@@ -1,0 +1,132 @@
+"""SQL of what results and reports do: to the rows of campaigns, and to devices."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pulse.contracts.status import Heard, Status
+from pulse.runtime.db import Connection, Pool
+from status_ingest_svc.reading import Campaign, Device
+
+APPLY = (Path(__file__).parent / "apply.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Base waits in seconds, after a failure and for a device that the broker did not reach."""
+
+    retry: float
+    offline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one event met and did. `was` is None without a row, `becomes` None where the row was left alone."""
+
+    heard: Heard
+    was: Status | None
+    becomes: Status | None
+    attempt: int
+    stage: int
+    failures: int
+    error_code: str | None
+    at: datetime
+
+
+async def apply(
+    connection: Connection,
+    events: Sequence[Heard],
+    devices: Iterable[Device],
+    max_attempts: Mapping[int, int],
+    backoff: Backoff,
+) -> list[Applied]:
+    """One guarded statement for at most one event per row; rows that wait for one of `devices` become due.
+
+    `max_attempts` by campaign. Must be the transaction's first statement on status rows, and its only one.
+    """
+    tenants, names = _columns(devices, 2)
+    records = await connection.fetch(
+        APPLY,
+        [e.campaign_id for e in events],
+        [e.device_id for e in events],
+        [e.attempt for e in events],
+        [e.event.value for e in events],
+        [e.progress for e in events],
+        [e.error_code for e in events],
+        [e.error_message for e in events],
+        [max_attempts[e.campaign_id] for e in events],
+        tenants,
+        names,
+        backoff.retry,
+        backoff.offline,
+    )
+    return [
+        Applied(
+            events[nth - 1],
+            _STATUS.get(was),
+            _STATUS.get(becomes),
+            attempt,
+            stage,
+            failures,
+            error_code,
+            at,
+        )
+        for nth, was, becomes, attempt, stage, failures, error_code, at in records
+    ]
+
+
+_STATUS: Mapping[str | None, Status] = {status.value: status for status in Status}
+
+
+async def see(connection: Connection, versions: Mapping[Device, str | None]) -> None:
+    """Notes that devices were heard, at most once a minute, and the version they run, where it is another one.
+
+    Must be the transaction's last statement: rows of `devices` are locked after all others.
+    """
+    tenants, names = _columns(versions, 2)
+    await connection.execute(
+        """
+        WITH news AS MATERIALIZED (
+            SELECT d.tenant_id, d.device_id, coalesce(seen.version, d.current_version) AS version
+              FROM unnest($1::text[], $2::text[], $3::text[]) AS seen (tenant_id, device_id, version)
+              JOIN devices d USING (tenant_id, device_id)
+             WHERE d.last_seen_at IS NULL OR d.last_seen_at < now() - interval '1 minute'
+                OR d.current_version IS DISTINCT FROM coalesce(seen.version, d.current_version)
+             ORDER BY d.tenant_id, d.device_id
+               FOR NO KEY UPDATE OF d
+        )
+        UPDATE devices d SET last_seen_at = now(), current_version = news.version
+          FROM news WHERE d.tenant_id = news.tenant_id AND d.device_id = news.device_id
+        """,
+        tenants,
+        names,
+        list(versions.values()),
+    )
+
+
+async def registered(pool: Pool, devices: Iterable[Device]) -> set[Device]:
+    """Those of `devices` that exist."""
+    tenants, names = _columns(devices, 2)
+    records = await pool.fetch(
+        """
+        SELECT d.tenant_id, d.device_id FROM unnest($1::text[], $2::text[]) AS seen (tenant_id, device_id)
+          JOIN devices d USING (tenant_id, device_id)
+        """,
+        tenants,
+        names,
+    )
+    return {(tenant, device) for tenant, device in records}
+
+
+async def campaigns(pool: Pool, ids: Iterable[int]) -> dict[int, Campaign]:
+    """Those of `ids` that exist."""
+    records = await pool.fetch(
+        "SELECT id, tenant_id, firmware_version, max_attempts FROM ota_campaigns WHERE id = ANY($1::bigint[])",
+        list(ids),
+    )
+    return {number: Campaign(tenant, version, attempts) for number, tenant, version, attempts in records}
+
+
+def _columns(rows: Iterable[Sequence[str]], width: int) -> list[list[str]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

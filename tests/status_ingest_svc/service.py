@@ -1,0 +1,178 @@
+"""status-ingest-svc as a real process, devices that talk to it, and Kafka as others see it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from local_stack import child
+from local_stack.child import Child, Part
+from local_stack.ports import HOST, free_ports
+from pulse.contracts.kafka import DEVICE_STATUS, QUARANTINE, RESULTS, Topic
+from pulse.contracts.mqtt import report_topic
+from tests.real_parts import Broker, Database
+from tests.status_ingest_svc.world import TENANT
+
+
+async def eventually(what: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    """Returns when `what` holds. Fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not await what():
+            await asyncio.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One running process."""
+
+    child: Child
+    url: str
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    async def metric(self, name: str) -> float:
+        """The sum of a series over all its labels."""
+        async with httpx.AsyncClient() as http:
+            lines = (await http.get(f"{self.url}/metrics")).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Starts replicas against the real parts."""
+
+    database: Database
+    kafka: str
+    broker: Broker
+    logs: Path
+
+    async def start(self, *, ready: bool = True, **settings: str) -> Replica:
+        [port] = free_ports(1)
+        url = f"http://{HOST}:{port}"
+        environment = {
+            "HTTP_PORT": str(port),
+            "POSTGRES_DSN": self.database.dsn_of("status_ingest_svc"),
+            "KAFKA_BOOTSTRAP": self.kafka,
+            "MQTT_HOST": self.broker.host,
+            "MQTT_PORT": str(self.broker.port),
+            "MQTT_USER": "svc-ingest",
+            "MQTT_PASSWORD_FILE": str(self.broker.password_file("svc-ingest")),
+            "INGEST_LEASE_SECONDS": "3",
+            "CAUGHT_UP_SECONDS": "0.2",
+        }
+        part = Part(
+            "status-ingest-svc",
+            (sys.executable, "-m", "status_ingest_svc"),
+            lambda: _is_ready(url),
+            environment | settings,
+        )
+        started = await child.start(part, self.logs / f"ingest-{port}.log")
+        if ready:
+            await started.until_ready()
+        return Replica(started, url)
+
+    @asynccontextmanager
+    async def running(self, **settings: str) -> AsyncIterator[Replica]:
+        """One replica, stopped cleanly at the end."""
+        replica = await self.start(**settings)
+        try:
+            yield replica
+        finally:
+            await replica.child.stop()
+        assert await replica.child.wait() in {0, -9}, replica.child.obituary()
+
+
+async def _is_ready(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"{url}/readyz", timeout=5)).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Speaks for any device, as the broker's admin."""
+
+    mqtt: aiomqtt.Client
+
+    async def say(self, device: str, tenant: str = TENANT, **report: object) -> None:
+        await self.say_raw(device, json.dumps(report).encode(), tenant)
+
+    async def say_raw(self, device: str, payload: bytes, tenant: str = TENANT) -> None:
+        await self.mqtt.publish(report_topic(tenant, device), payload, qos=1)
+
+
+@asynccontextmanager
+async def devices(broker: Broker) -> AsyncIterator[Devices]:
+    async with aiomqtt.Client(
+        broker.host,
+        broker.port,
+        username=broker.admin_user,
+        password=broker.admin_password,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        max_inflight_messages=1_000,
+    ) as client:
+        yield Devices(client)
+
+
+async def send_results(kafka: str, *payloads: bytes, partition: int | None = None) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        for payload in payloads:
+            await producer.send(RESULTS.name, payload, partition=partition)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def records(kafka: str, topic: Topic) -> list[dict[str, Any]]:
+    """All that the topic holds."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        found: list[dict[str, Any]] = []
+        for partition in partitions:
+            consumer.seek(partition, starts[partition])
+        while any([await consumer.position(p) < ends[p] for p in partitions]):
+            for some in (await consumer.getmany(timeout_ms=200)).values():
+                found += [json.loads(record.value) for record in some]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def quarantined(kafka: str, device: str) -> list[str]:
+    """The reasons of what a device sent and nobody could take."""
+    source = f"mqtt:{report_topic(TENANT, device)}"
+    return [record["reason"] for record in await records(kafka, QUARANTINE) if record["source"] == source]
+
+
+async def transitions(kafka: str, device: str) -> list[tuple[str, str]]:
+    """The changes of a device's status that were announced, in order."""
+    return [(r["from"], r["to"]) for r in await records(kafka, DEVICE_STATUS) if r["device_id"] == device]
+
+
+def stop_process(pid: int) -> None:
+    """SIGSTOP: the process is there and does nothing."""
+    os.kill(pid, 19)
+
+
+def continue_process(pid: int) -> None:
+    os.kill(pid, 18)

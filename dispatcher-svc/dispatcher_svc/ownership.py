@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dispatcher_svc.intake import Intake
 from dispatcher_svc.membership import Membership
-from dispatcher_svc.publish import Publisher
-from dispatcher_svc.queues import Partition, Stage
+from dispatcher_svc.partition import Partition, Stage
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime.process import pause
 
@@ -25,30 +25,38 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
 
     While nothing proves the membership, nothing is published. A commit that is answered later, under the same
     generation of the group, proves that nobody else had the partitions meanwhile; one that is refused makes the
-    client join anew, and what was held is dropped. `make` makes an empty partition of a number, taken at a
-    monotonic time.
+    client join anew, and what was held is dropped. `proven` is called after each proof, `make` with a partition's
+    number and the monotonic time at which it was taken.
     """
 
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
         partitions: dict[int, Partition],
-        publisher: Publisher,
+        intake: Intake,
         membership: Membership,
+        proven: Callable[[], None],
         make: Callable[[int, float], Partition],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
-        self._publisher = publisher
+        self._intake = intake
         self._membership = membership
+        self._proven = proven
         self._make = make
         self._taken = asyncio.Event()
         self._has_share = False
         self._answers = True
 
-    def join(self) -> None:
-        """Joins the group; from then on it is joined anew whenever that is needed."""
+    async def run(self, reading: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+        """Joins the group and has `reading` run until `stop`; then gives up what it has."""
         self._consumer.subscribe([REQUESTS.name], listener=self)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reading, name="requests"), group.create_task(self._keep(), name="commits")]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+        await self._give_up()
 
     async def is_ready(self) -> bool:
         """Whether the group has given its share to this process, and that share is surely still its own."""
@@ -65,17 +73,17 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         log.info("partitions_taken", partitions=sorted(self._partitions))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
-        await self.give_up()
+        await self._give_up()
 
     # Giving up
 
-    async def give_up(self) -> None:
+    async def _give_up(self) -> None:
         """Returns what waits, settles what is in flight, commits; what cannot be settled in time will be read again."""
         self._has_share = False
         leaving = list(self._partitions.values())
         if leaving and self._membership.holds(time.monotonic()):
             for partition in leaving:
-                self._publisher.give_back(partition)
+                self._intake.give_back(partition)
             answered = await _until(lambda: not any(p.in_flight for p in leaving), ANSWERS_SECONDS)
             settled = await _until(lambda: not any(p.unsent_results for p in leaving), RESULTS_SECONDS)
             await self._commit_last()
@@ -100,7 +108,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
 
     # Commits
 
-    async def keep(self) -> None:
+    async def _keep(self) -> None:
         """Commits at once when partitions were taken, and then twice a second, work or not; until cancelled."""
         while True:
             self._taken.clear()
@@ -123,7 +131,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         else:
             self._note(answers=True)
             self._membership.proven(sent_at, term)
-            self._publisher.soon()
+            self._proven()
 
     async def _learn_positions(self) -> None:
         for partition in list(self._partitions.values()):

@@ -166,9 +166,9 @@ async def test_a_stopped_dispatcher_never_publishes_beside_its_successor(scene: 
 
 async def test_a_second_dispatcher_takes_its_share_without_breaking_the_promise(scene: Rig) -> None:
     campaign = next(campaigns)
-    first = await begun(scene, campaign, count=200, rate=50, commands=30)
+    first = await begun(scene, campaign, count=500, rate=50, commands=30)
     second = await scene.start()
-    outcomes = await scene.settled(campaign, 200, seconds=20)
+    outcomes = await scene.settled(campaign, 500, seconds=30)
     assert set(outcomes.values()) == {"PUBLISHED", "RETURNED"}
     assert_promise(scene.commands_of(campaign), rate=50, burst=10)
     await asyncio.sleep(1.1)

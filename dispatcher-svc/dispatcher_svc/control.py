@@ -97,5 +97,8 @@ class Control:
             await quarantine(self._producer, source, "unreadable", str(error), record.value or b"")
             return
         if self._knowledge.learn(control):
-            log.info("campaign", campaign_id=control.campaign_id, epoch=control.epoch, status=control.status)
+            if self._knowledge.is_complete:  # not the whole history at each start
+                log.info(
+                    "campaign_changed", campaign_id=control.campaign_id, epoch=control.epoch, status=control.status
+                )
             self._intake.learnt(control.campaign_id)

@@ -6,7 +6,7 @@ from pulse.contracts.kafka import DispatchRequest
 from tests.dispatcher_svc.factories import control, request
 from tests.dispatcher_svc.rig import Rig, Seen, campaigns, most_in_window, until
 
-JITTER = 0.03
+JITTER = 0.1
 """Seconds by which the observer may see two commands closer together than they were sent."""
 
 

@@ -57,7 +57,13 @@ class Service:
     broker: Broker
     logs: Path
 
-    async def start(self, *, ready: bool = True, **settings: str) -> Replica:
+    async def start(self, **settings: str) -> Replica:
+        """Returns when the replica is ready."""
+        replica = await self.launch(**settings)
+        await replica.child.until_ready()
+        return replica
+
+    async def launch(self, **settings: str) -> Replica:
         [port] = free_ports(1)
         url = f"http://{HOST}:{port}"
         environment = {
@@ -77,10 +83,7 @@ class Service:
             lambda: _is_ready(url),
             environment | settings,
         )
-        started = await child.start(part, self.logs / f"ingest-{port}.log")
-        if ready:
-            await started.until_ready()
-        return Replica(started, url)
+        return Replica(await child.start(part, self.logs / f"ingest-{port}.log"), url)
 
     @asynccontextmanager
     async def running(self, **settings: str) -> AsyncIterator[Replica]:

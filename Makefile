@@ -5,7 +5,8 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format
+.PHONY: help venv check format prepare demo up down status restart token device test clean
+STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -23,3 +24,36 @@ check: venv ## ruff and mypy strict
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+prepare: venv ## fetch Mosquitto and Kafka where they are missing
+	@$(STACK) prepare
+
+demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 KEEP=1
+	@$(BIN)/python -m local_stack.demo
+
+up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 for more processes
+	@$(STACK) up
+
+down: venv ## stop the stack
+	@$(STACK) down
+
+status: venv ## which parts run
+	@$(STACK) status
+
+restart: venv ## start a part again: PART=kafka
+	@$(STACK) restart $(or $(PART),$(error which one? make restart PART=kafka))
+
+token: venv ## a bearer token: TENANT=acme ROLE=admin (or a list: viewer,operator)
+	@$(STACK) token "$(or $(TENANT),$(error whose? make token TENANT=acme ROLE=admin))" "$(or $(ROLE),viewer)"
+
+device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 TYPE=gw2
+	@$(STACK) device "$(or $(TENANT),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))" \
+	  "$(or $(DEVICE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))" \
+	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
+
+test: check prepare ## ruff, mypy, and every test, against real parts
+	@$(BIN)/pytest
+
+clean: ## stop the stack; remove its state and the virtual environment
+	@test ! -x $(BIN)/python || $(STACK) down
+	@rm -rf .run .venv

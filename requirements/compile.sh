@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 own=$(for p in shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local; do sed -n 's/^name = "\(.*\)"/--no-emit-package \1/p' $p/pyproject.toml; done)
 overrides=$(mktemp --suffix=.txt); trap 'rm -f "$overrides"' EXIT
-for p in shared; do echo "pulse-ota-shared @ file://$PWD/$p"; done > "$overrides"
+{ echo "pulse-ota-shared @ file://$PWD/shared"; echo "pulse-ota-setup @ file://$PWD/deploy/setup"; } > "$overrides"
 uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $own \
   --override "$overrides" --extra auth --extra db --extra kafka --extra mqtt \
   shared/pyproject.toml catalog-svc/pyproject.toml campaign-svc/pyproject.toml dispatcher-svc/pyproject.toml \

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import FastAPI
 
 from catalog_svc.api import router
-from catalog_svc.settings import Settings
+from catalog_svc.settings import CatalogSettings
 from pulse.runtime import db
 from pulse.runtime.app import create_app, serve
 from pulse.runtime.auth import Verifier
@@ -23,7 +23,7 @@ def build(pool: db.Pool | None, verifier: Verifier | None) -> FastAPI:
     return app
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
+async def main(settings: CatalogSettings, stop: asyncio.Event) -> None:
     """Serves until `stop`."""
     verifier = Verifier(settings)
     async with db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool:

@@ -7,7 +7,7 @@ from pydantic import Field
 from pulse.runtime.auth import AuthSettings
 
 
-class Settings(AuthSettings):
+class CatalogSettings(AuthSettings):
     """`postgres_dsn` logs in as the role catalog_svc; `postgres_pool` is its most connections."""
 
     postgres_dsn: str

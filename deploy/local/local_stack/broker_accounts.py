@@ -39,7 +39,7 @@ def add(run_dir: Path, accounts: Mapping[str, str]) -> None:
 def write(file: Path, accounts: Mapping[str, str]) -> None:
     """Adds or replaces lines of the password file, in one step."""
     for user in accounts:
-        _must_fit(user)
+        must_fit(user)
     with _locked(file):
         lines = dict(_lines(file))
         lines |= {user: hashed(password) for user, password in accounts.items()}
@@ -53,7 +53,7 @@ def hashed(password: str) -> str:
     return f"$7${ITERATIONS}${b64encode(salt).decode()}${b64encode(key).decode()}"
 
 
-def _must_fit(user: str) -> None:
+def must_fit(user: str) -> None:
     """The file has one account a line, and its name ends at the first colon; the ACL refuses wildcards in names."""
     wrong = re.search(r"[:+#\x00-\x1f\x7f]", user)
     if not user or user.startswith(" ") or wrong:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from local_stack.errors import CommandFailed, PartFailed
 from local_stack.files import tail
@@ -31,7 +32,7 @@ class Part:
 
 
 class Child:
-    """A running part. Its output goes to `log`, which starts anew with every start."""
+    """A running part. Its output goes to `log`; that of the life before is kept as `log`.1."""
 
     def __init__(self, part: Part, process: asyncio.subprocess.Process, log: Path) -> None:
         self.part = part
@@ -100,8 +101,7 @@ class Child:
 
 async def start(part: Part, log: Path) -> Child:
     """Starts the part; it gets its stop signal when this process dies, however that happens (Linux)."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with _fresh(log) as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -114,28 +114,50 @@ async def start(part: Part, log: Path) -> Child:
     return Child(part, process, log)
 
 
+def _fresh(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    return log.open("wb")
+
+
 def _die_with_parent(number: signal.Signals) -> None:
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 async def run(*command: str, stdin: str = "", timeout: float = 120.0, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command of the preparation to its end and returns what it printed. Raises CommandFailed."""
+    """Runs a command of the preparation to its end and returns what it printed. Raises CommandFailed.
+
+    When it takes too long, or is not wanted any more, its whole process group is ended.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=os.environ | (env or {}),
+        start_new_session=True,
+        preexec_fn=lambda: _die_with_parent(signal.SIGTERM),
     )
     try:
         async with asyncio.timeout(timeout):
             output, _ = await process.communicate(stdin.encode())
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise CommandFailed(f"{' '.join(command)} took more than {timeout:.0f} s") from None
+    finally:
+        await _end_group(process)
     text = output.decode(errors="replace")
     if process.returncode != 0:
         raise CommandFailed(f"{' '.join(command)} failed with code {process.returncode}:\n{text[-3000:]}")
     return text
+
+
+async def _end_group(process: asyncio.subprocess.Process, within: float = 10.0) -> None:
+    """SIGTERM, so that a package manager can tidy up; SIGKILL `within` seconds later. Harmless when it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            with suppress(ProcessLookupError, TimeoutError):
+                os.killpg(process.pid, number)
+                async with asyncio.timeout(within):
+                    await process.wait()

@@ -42,7 +42,7 @@ class Mosquitto:
 
     async def prepare(self, say: Say) -> Part:
         """Installs the broker if it is missing, writes its configuration and the accounts of admin and services."""
-        program = await find_program(say)
+        program = await find_program("mosquitto", "mosquitto", say)
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         (self.folder / "mosquitto.pid").unlink(missing_ok=True)
         write_atomically(self.folder / "acl", (DEPLOY / "mosquitto" / "acl").read_text(encoding="utf-8"))
@@ -69,13 +69,13 @@ class Mosquitto:
         return await asyncio.to_thread(connect_code, self.port, ADMIN, self.admin_password) == 0
 
 
-async def find_program(say: Say) -> str:
-    """The path of `mosquitto`, installed first if we may. Raises StackError."""
+async def find_program(name: str, package: str, say: Say) -> str:
+    """The path of a program, installed from its Debian package first if we may. Raises StackError."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-    found = shutil.which("mosquitto", path=path)
+    found = shutil.which(name, path=path)
     if found is None:
-        await install("mosquitto", "Mosquitto, the MQTT broker,", say)
-        found = shutil.which("mosquitto", path=path)
+        await install(package, f"The program `{name}`", say)
+        found = shutil.which(name, path=path)
     if found is None:
-        raise StackError(f"mosquitto is not in {path}")
+        raise StackError(f"{name} is not in {path}")
     return found

@@ -173,8 +173,12 @@ def _on_wire(value: object) -> object:
     return to_text(value) if isinstance(value, datetime) else value
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are no message: the latter two for bytes that are not UTF-8, and deep nesting."""
+
+
 def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:
-    """A decoder that raises msgspec.DecodeError (ValidationError names the field) for anything but a `kind`."""
+    """A decoder that raises one of UNREADABLE (ValidationError names the field) for anything but a `kind`."""
     return msgspec.json.Decoder(kind)
 
 

@@ -94,3 +94,13 @@ async def quarantine(
     record = quarantined(source, reason, detail, payload)
     await (await send(kafka, QUARANTINE, record, record.key))
     QUARANTINED.labels(reason).inc()
+
+
+async def answers(kafka: AIOKafkaProducer) -> bool:
+    """Whether the cluster answers within two seconds."""
+    try:
+        async with asyncio.timeout(2):
+            await kafka.client.fetch_all_metadata()
+    except (TimeoutError, KafkaError):
+        return False
+    return True

@@ -143,7 +143,8 @@ class Connection(asyncio.Protocol, Generic[T]):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)  # full as soon as the kernel leaves one byte to us
+        # Full as soon as the kernel leaves one byte to us. TLS compares with >=: there 0 would mean always full.
+        self._transport.set_write_buffer_limits(high=1 if self._options.tls else 0, low=0)
         self._write(self._greeting)
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,178 @@
+"""Campaigns as the API speaks of them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from pulse.contracts.names import Name
+from pulse.contracts.status import CampaignStatus, Status
+from pulse.runtime.rest import Body, Listed, Moment, Page, Text, Timestamp, Title
+
+Rate = Annotated[int, Field(ge=1, le=600_000, description="devices per minute")]
+Share = Annotated[float, Field(ge=0, le=1)]
+FirmwareId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+StageStatus = Literal["WAITING", "RUNNING", "SOAKING", "AWAITING_APPROVAL", "FAILED", "PASSED"]
+ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn"]
+
+
+class NewStage(Body):
+    """A stage of a canary campaign: exactly one of `share` (of the devices that can be updated) and `count`."""
+
+    name: Title
+    share: Annotated[float | None, Field(gt=0, le=1)] = None
+    count: Annotated[int | None, Field(ge=1, le=100_000_000)] = None
+    rollout_rate: Rate | None = None
+    soak_seconds: Annotated[int, Field(ge=0, le=604_800)] = 900
+    min_success: Share = 0.95
+    approval: bool = False
+
+    @model_validator(mode="after")
+    def one_size(self) -> Self:
+        if (self.share is None) == (self.count is None):
+            raise ValueError("give exactly one of share and count")
+        return self
+
+
+class NewCampaign(Body):
+    """One firmware version to one device group. Left out: the defaults of the customer's rule, `ratio`."""
+
+    name: Title
+    firmware_version_id: FirmwareId
+    target_group_id: Name
+    rollout_strategy: Literal["linear", "canary"] = "linear"
+    rollout_rate: Rate = 10
+    abort_threshold: Share = 0.1
+    abort_rule: Literal["ratio", "sequential"] = "ratio"
+    abort_min_devices: Annotated[int, Field(ge=1, le=100_000_000)] = 1
+    abort_confidence: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    attempt_timeout_seconds: Annotated[int, Field(ge=10, le=604_800)] = 3600
+    max_in_flight: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    ramp_start: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    ramp_factor: Annotated[float, Field(ge=0, le=10)] = 1
+    end_at: Moment | None = None
+    stages: Annotated[list[NewStage] | None, Field(min_length=1, max_length=10)] = None
+
+    @model_validator(mode="after")
+    def stages_of_a_canary(self) -> Self:
+        if self.stages is not None and self.rollout_strategy != "canary":
+            raise ValueError("stages are for the strategy canary only")
+        shares = sum(stage.share or 0 for stage in self.stages or [])
+        if shares > 1 + 1e-9:
+            raise ValueError("the stages' shares add up to more than 1")
+        return self
+
+
+class Reason(Body):
+    """Why, for the timeline."""
+
+    reason: Annotated[Text | None, Field(max_length=500)] = None
+
+
+class NewRate(Body):
+    """The rate of the current stage and all later ones."""
+
+    rollout_rate: Rate
+
+
+class Stage(BaseModel):
+    """A stage with its gate and what its devices are at."""
+
+    number: int
+    name: str
+    share: float | None
+    count: int | None
+    rollout_rate: int
+    soak_seconds: int
+    min_success: float
+    approval: bool
+    status: StageStatus
+    total: int
+    status_breakdown: dict[Status, int]
+    soak_until: Timestamp | None
+
+
+class StatusReason(BaseModel):
+    """Why the campaign has its status: by whom (None: the system), or by which rule on what evidence."""
+
+    code: ReasonCode
+    detail: str | None
+    by: str | None
+    at: Timestamp
+
+
+class Campaign(BaseModel):
+    """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now."""
+
+    id: int
+    name: str
+    firmware_version_id: int
+    firmware_version: str
+    firmware_device_type: str | None
+    target_group_id: str
+    rollout_strategy: Literal["linear", "canary"]
+    rollout_rate: int
+    abort_threshold: float
+    abort_rule: Literal["ratio", "sequential"]
+    abort_min_devices: int
+    abort_confidence: float
+    max_attempts: int
+    attempt_timeout_seconds: int
+    max_in_flight: int | None
+    ramp_start: int | None
+    ramp_factor: float
+    end_at: Timestamp | None
+    status: CampaignStatus
+    epoch: int
+    total_devices: int
+    succeeded: int
+    failed: int
+    status_breakdown: dict[Status, int]
+    current_stage: int
+    stages: list[Stage]
+    dispatched_devices: int
+    failing_devices: int
+    e_value: float | None
+    abort_at: int | None
+    status_reason: StatusReason | None
+    created_at: Timestamp
+    created_by: str
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+
+
+class ControlledCampaign(Campaign):
+    """After a control change: whether every dispatcher can know it by now (`announced`) or will (`pending`)."""
+
+    control: Literal["announced", "pending"] | None
+
+
+class CampaignFilter(Page):
+    """Which campaigns; `search` looks in names."""
+
+    status: CampaignStatus | None = None
+    search: Annotated[Text | None, Field(max_length=200)] = None
+    firmware_version_id: FirmwareId | None = None
+
+
+class CampaignList(Listed):
+    """A page of campaigns, newest first."""
+
+    campaigns: list[Campaign]
+
+
+class TimelineEntry(BaseModel):
+    """Something that happened to the campaign; `by` None: the system itself."""
+
+    at: Timestamp
+    epoch: int
+    event: str
+    by: str | None
+    reason: str | None
+    detail: dict[str, Any]
+
+
+class Timeline(BaseModel):
+    """All that happened, oldest first."""
+
+    entries: list[TimelineEntry]

@@ -1,0 +1,75 @@
+"""The control topic as it stands: the last record of each campaign, read from the beginning on."""
+
+import asyncio
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from msgspec import DecodeError
+
+from campaign_svc.metrics import OUTAGES
+from pulse.contracts.kafka import CONTROL, CampaignControl, decoder
+from pulse.contracts.status import CampaignStatus
+from pulse.runtime.process import pause
+
+POLL_MS = 500
+RETRY_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+_PARTITION = TopicPartition(CONTROL.name, 0)
+_decoder = decoder(CampaignControl)
+
+log = structlog.get_logger()
+
+
+class ControlTopic:
+    """What readers of the topic know, and what compaction would keep: of each campaign the last record."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._last: dict[int, tuple[int, CampaignStatus]] = {}
+        self.read_to_end = False
+        """Whether everything that was there at the start has been read; before that, nothing can be said."""
+
+    def says(self, campaign_id: int) -> tuple[int, CampaignStatus] | None:
+        """Epoch and status in the campaign's last record; None: there is none."""
+        return self._last.get(campaign_id)
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Reads until `stop`, and waits out a Kafka that is away."""
+        while not stop.is_set():
+            try:
+                await self._read(stop)
+            except (KafkaError, TimeoutError) as error:
+                OUTAGES.labels("control_topic").inc()
+                log.warning("control_topic_away", error=repr(error))
+                await pause(stop, RETRY_SECONDS)
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await consumer.start()
+                consumer.assign([_PARTITION])
+                await consumer.seek_to_beginning(_PARTITION)
+                end = (await consumer.end_offsets([_PARTITION]))[_PARTITION]
+            while not stop.is_set():
+                await self._poll(consumer, end)
+        finally:
+            await consumer.stop()
+
+    async def _poll(self, consumer: AIOKafkaConsumer, end: int) -> None:
+        for records in (await consumer.getmany(_PARTITION, timeout_ms=POLL_MS)).values():
+            for record in records:
+                self._take(record.value, record.offset)
+        if not self.read_to_end:
+            self.read_to_end = await consumer.position(_PARTITION) >= end
+
+    def _take(self, value: bytes | None, offset: int) -> None:
+        try:
+            record = _decoder.decode(value or b"")
+        except DecodeError as error:
+            log.warning("control_record_unreadable", offset=offset, error=str(error))
+            return
+        self._last[record.campaign_id] = (record.epoch, CampaignStatus(record.status))

@@ -1,0 +1,50 @@
+"""A device's row in a campaign as the API speaks of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from pulse.contracts.status import Status
+from pulse.runtime.rest import Listed, Page, Text, Timestamp
+
+
+class DeviceRow(BaseModel):
+    """One device of a campaign. SKIPPED with attempt 0 was never commanded; with a higher one it may have been."""
+
+    device_id: str
+    stage: int
+    status: Status
+    attempt: int
+    failures: int
+    progress_pct: int
+    error_code: str | None
+    error_message: str | None
+    skip_reason: Literal["aborted", "already_on_version", "wrong_device_type", "superseded", "deadline"] | None
+    wait: Literal["retry", "offline", "refused"] | None
+    next_attempt_at: Timestamp | None
+    queued_at: Timestamp | None
+    dispatched_at: Timestamp | None
+    started_at: Timestamp | None
+    last_report_at: Timestamp | None
+    completed_at: Timestamp | None
+    created_at: Timestamp
+
+
+class DeviceUpdate(DeviceRow):
+    """The same, in a device's own history."""
+
+    campaign_id: int
+    version: str
+
+
+class DeviceRowFilter(Page):
+    """Which devices of a campaign; `search` looks in device ids."""
+
+    status: Status | None = None
+    search: Annotated[Text | None, Field(max_length=200)] = None
+
+
+class DeviceRowList(Listed):
+    """A page of a campaign's devices, by device id."""
+
+    devices: list[DeviceRow]

@@ -1,0 +1,275 @@
+"""SQL of devices and groups."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pulse.contracts.status import ACTIVE, Status
+from pulse.runtime.db import Connection
+from pulse.runtime.rest import COUNTED_TO
+
+DEVICE = "d.device_id, d.device_type, d.current_version, d.attributes, d.last_seen_at, d.created_at"
+GROUP = "group_id, name, description, member_count, created_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecord:
+    """A row of devices."""
+
+    device_id: str
+    device_type: str
+    current_version: str | None
+    attributes: dict[str, Any]
+    last_seen_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """A row of device_groups."""
+
+    group_id: str
+    name: str
+    description: str | None
+    member_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A device as a request gives it."""
+
+    device_id: str
+    device_type: str
+    current_version: str | None
+    attributes: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which devices a list is about; None: all. `search` is a LIKE pattern."""
+
+    tenant: str
+    search: str | None = None
+    device_type: str | None = None
+    group_id: str | None = None
+
+
+async def insert_device(conn: Connection, tenant: str, given: Given) -> DeviceRecord | None:
+    """None when there is one with this id."""
+    row = await conn.fetchrow(
+        f"""INSERT INTO devices AS d (tenant_id, device_id, device_type, current_version, attributes)
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING {DEVICE}""",
+        tenant,
+        given.device_id,
+        given.device_type,
+        given.current_version,
+        given.attributes or {},
+    )
+    return DeviceRecord(**row) if row else None
+
+
+async def upsert_devices(conn: Connection, tenant: str, given: Sequence[Given]) -> tuple[int, int]:
+    """How many were created and how many updated. Rows are locked in the order of their keys."""
+    ordered = sorted(given, key=lambda device: device.device_id)
+    rows = await conn.fetch(
+        """INSERT INTO devices AS d (tenant_id, device_id, device_type, current_version, attributes)
+           SELECT $1, g.device_id, g.device_type, g.current_version, coalesce(g.attributes::jsonb, '{}')
+             FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+                  WITH ORDINALITY AS g (device_id, device_type, current_version, attributes, position)
+            ORDER BY g.position
+           ON CONFLICT (tenant_id, device_id) DO UPDATE
+              SET device_type = excluded.device_type,
+                  current_version = coalesce(excluded.current_version, d.current_version),
+                  attributes = CASE WHEN excluded.attributes = '{}' THEN d.attributes ELSE excluded.attributes END
+           RETURNING (xmax = 0) AS created""",
+        tenant,
+        [device.device_id for device in ordered],
+        [device.device_type for device in ordered],
+        [device.current_version for device in ordered],
+        [None if device.attributes is None else json.dumps(device.attributes) for device in ordered],
+    )
+    created = sum(row["created"] for row in rows)
+    return created, len(rows) - created
+
+
+async def device(conn: Connection, tenant: str, device_id: str) -> DeviceRecord | None:
+    row = await conn.fetchrow(
+        f"SELECT {DEVICE} FROM devices d WHERE d.tenant_id = $1 AND d.device_id = $2", tenant, device_id
+    )
+    return DeviceRecord(**row) if row else None
+
+
+_FROM = """devices d WHERE d.tenant_id = $1 AND ($2::text IS NULL OR d.device_id ILIKE $2)
+    AND ($3::text IS NULL OR d.device_type = $3)"""
+_FROM_GROUP = """device_group_members m JOIN devices d USING (tenant_id, device_id)
+    WHERE m.tenant_id = $1 AND ($2::text IS NULL OR m.device_id ILIKE $2)
+    AND ($3::text IS NULL OR d.device_type = $3) AND m.group_id = $4"""
+
+
+def _source(wanted: Wanted) -> tuple[str, list[str | None]]:
+    values = [wanted.tenant, wanted.search, wanted.device_type]
+    return (_FROM, values) if wanted.group_id is None else (_FROM_GROUP, [*values, wanted.group_id])
+
+
+async def devices(conn: Connection, wanted: Wanted, after: str | None, limit: int, offset: int) -> list[DeviceRecord]:
+    """By device id, from above `after`."""
+    source, values = _source(wanted)
+    n = len(values)
+    column = "d.device_id" if wanted.group_id is None else "m.device_id"
+    rows = await conn.fetch(
+        f"""SELECT {DEVICE} FROM {source} AND (${n + 1}::text IS NULL OR {column} > ${n + 1})
+            ORDER BY {column} LIMIT ${n + 2} OFFSET ${n + 3}""",
+        *values,
+        after,
+        limit,
+        offset,
+    )
+    return [DeviceRecord(**row) for row in rows]
+
+
+async def count_devices(conn: Connection, wanted: Wanted) -> tuple[int, bool]:
+    """How many there are, and whether counting stopped; from a counter where there is one."""
+    if wanted.search is None and wanted.device_type is None:
+        if wanted.group_id is None:
+            total = await conn.fetchval("SELECT devices FROM device_totals WHERE tenant_id = $1", wanted.tenant)
+        else:
+            total = await conn.fetchval(
+                "SELECT member_count FROM device_groups WHERE tenant_id = $1 AND group_id = $2",
+                wanted.tenant,
+                wanted.group_id,
+            )
+        return total or 0, False
+    source, values = _source(wanted)
+    total = await conn.fetchval(f"SELECT count(*) FROM (SELECT FROM {source} LIMIT {COUNTED_TO + 1}) c", *values)
+    return min(total, COUNTED_TO), total > COUNTED_TO
+
+
+async def lock_device(conn: Connection, tenant: str, device_id: str) -> bool:
+    """Whether there is such a device; it stays until the transaction ends."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM devices WHERE tenant_id = $1 AND device_id = $2 FOR UPDATE", tenant, device_id
+        )
+    )
+
+
+async def unfinished_campaign(conn: Connection, tenant: str, device_id: str) -> int | None:
+    """A campaign in which the device waits or is at work."""
+    campaign: int | None = await conn.fetchval(
+        """SELECT s.campaign_id FROM ota_campaigns c JOIN ota_device_status s ON s.campaign_id = c.id
+            WHERE c.tenant_id = $1 AND c.completed_at IS NULL AND s.device_id = $2 AND s.status = ANY($3::text[])
+            LIMIT 1""",
+        tenant,
+        device_id,
+        sorted({Status.PENDING, *ACTIVE}),
+    )
+    return campaign
+
+
+async def delete_device(conn: Connection, tenant: str, device_id: str) -> None:
+    await conn.execute("DELETE FROM devices WHERE tenant_id = $1 AND device_id = $2", tenant, device_id)
+
+
+async def insert_group(
+    conn: Connection, tenant: str, group_id: str, name: str, description: str | None
+) -> GroupRecord | None:
+    """None when there is one with this id."""
+    row = await conn.fetchrow(
+        f"""INSERT INTO device_groups (tenant_id, group_id, name, description) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING RETURNING {GROUP}""",
+        tenant,
+        group_id,
+        name,
+        description,
+    )
+    return GroupRecord(**row) if row else None
+
+
+async def group(conn: Connection, tenant: str, group_id: str) -> GroupRecord | None:
+    row = await conn.fetchrow(
+        f"SELECT {GROUP} FROM device_groups WHERE tenant_id = $1 AND group_id = $2", tenant, group_id
+    )
+    return GroupRecord(**row) if row else None
+
+
+async def lock_group(conn: Connection, tenant: str, group_id: str) -> bool:
+    """Whether there is such a group; it stays, and its members too, until the transaction ends."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM device_groups WHERE tenant_id = $1 AND group_id = $2 FOR UPDATE", tenant, group_id
+        )
+    )
+
+
+async def groups(conn: Connection, tenant: str, after: str | None, limit: int, offset: int) -> list[GroupRecord]:
+    """By group id, from above `after`."""
+    rows = await conn.fetch(
+        f"""SELECT {GROUP} FROM device_groups WHERE tenant_id = $1 AND ($2::text IS NULL OR group_id > $2)
+            ORDER BY group_id LIMIT $3 OFFSET $4""",
+        tenant,
+        after,
+        limit,
+        offset,
+    )
+    return [GroupRecord(**row) for row in rows]
+
+
+async def count_groups(conn: Connection, tenant: str) -> int:
+    """One more than COUNTED_TO stands for more."""
+    return int(
+        await conn.fetchval(
+            f"SELECT count(*) FROM (SELECT FROM device_groups WHERE tenant_id = $1 LIMIT {COUNTED_TO + 1}) c", tenant
+        )
+    )
+
+
+async def campaign_of_group(conn: Connection, tenant: str, group_id: str) -> int | None:
+    """A campaign that is not finished and aims at the group."""
+    campaign: int | None = await conn.fetchval(
+        """SELECT id FROM ota_campaigns WHERE tenant_id = $1 AND target_group_id = $2
+              AND status IN ('CREATED', 'RUNNING', 'PAUSED') LIMIT 1""",
+        tenant,
+        group_id,
+    )
+    return campaign
+
+
+async def delete_group(conn: Connection, tenant: str, group_id: str) -> None:
+    await conn.execute("DELETE FROM device_groups WHERE tenant_id = $1 AND group_id = $2", tenant, group_id)
+
+
+async def unknown_devices(conn: Connection, tenant: str, device_ids: Sequence[str]) -> set[str]:
+    """Which of these are no devices. Those that are stay until the transaction ends."""
+    rows = await conn.fetch(
+        """SELECT device_id FROM devices WHERE tenant_id = $1 AND device_id = ANY($2::text[])
+            ORDER BY device_id FOR KEY SHARE""",
+        tenant,
+        device_ids,
+    )
+    return set(device_ids) - {row["device_id"] for row in rows}
+
+
+async def add_members(conn: Connection, tenant: str, group_id: str, device_ids: Sequence[str]) -> int:
+    """How many were not members before."""
+    done = await conn.execute(
+        """INSERT INTO device_group_members (tenant_id, group_id, device_id)
+           SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING""",
+        tenant,
+        group_id,
+        device_ids,
+    )
+    return int(done.split()[-1])
+
+
+async def remove_members(conn: Connection, tenant: str, group_id: str, device_ids: Sequence[str]) -> int:
+    """How many were members."""
+    done = await conn.execute(
+        "DELETE FROM device_group_members WHERE tenant_id = $1 AND group_id = $2 AND device_id = ANY($3::text[])",
+        tenant,
+        group_id,
+        device_ids,
+    )
+    return int(done.split()[-1])

@@ -1,0 +1,46 @@
+"""Composition root of campaign-svc: the API for one tenant at a time, the loops for all."""
+
+import asyncio
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from campaign_svc import campaign_api, engine, fleet_api
+from campaign_svc.announce import Announcer
+from campaign_svc.settings import CampaignSettings
+from pulse.contracts.kafka import CONTROL, REQUESTS
+from pulse.runtime import db, kafka
+from pulse.runtime.app import Check, create_app, serve
+from pulse.runtime.auth import Verifier
+
+
+def build(
+    pool: db.Pool | None, verifier: Verifier | None, announcer: Announcer | None, ready: Mapping[str, Check]
+) -> FastAPI:
+    """The application; without parts it can only be described (its OpenAPI), not run."""
+    app = create_app("Pulse OTA: campaigns, devices and groups", ready=ready, outages=db.OUTAGES)
+    for router in (campaign_api.router, fleet_api.devices, fleet_api.groups):
+        app.include_router(router)
+    app.state.pool, app.state.verifier, app.state.announcer = pool, verifier, announcer
+    return app
+
+
+async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
+    """Serves the API and runs the loops until `stop`."""
+    verifier = Verifier(settings)
+    partitions = await kafka.require_topics(settings.kafka_bootstrap, (REQUESTS, CONTROL))
+    async with (
+        db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool,
+        db.pool(settings.loops_postgres_dsn, size=engine.POOL_SIZE) as loops_pool,
+        kafka.producer(settings.kafka_bootstrap) as producer,
+    ):
+        announcer = Announcer(pool, producer, settings.announce_timeout_seconds)
+        ready = {
+            "database": lambda: db.answers(pool),
+            "kafka": lambda: kafka.answers(producer),
+        }
+        app = build(pool, verifier, announcer, ready)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(app, settings.http_host, settings.http_port, stop), name="http")
+            loops = engine.run(settings, loops_pool, producer, partitions[REQUESTS.name], stop)
+            group.create_task(loops, name="engine")

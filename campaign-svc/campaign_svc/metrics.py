@@ -1,0 +1,21 @@
+"""All series of the rollout and progress loops."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LIVE = Gauge("pulse_live_campaigns", "Campaigns that the tick looks at")
+TICK_SECONDS = Histogram(
+    "pulse_campaign_tick_seconds",
+    "Time that one campaign's tick took",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+OUTAGES = Counter("pulse_loop_outages_total", "Times that a loop found the database or Kafka away", ["loop"])
+RACES = Counter("pulse_loop_races_total", "Transactions of the loops that met another one and were tried again")
+CLAIMED = Counter("pulse_devices_claimed_total", "Rows that went from PENDING to QUEUED")
+SKIPPED_SUPERSEDED = Counter("pulse_devices_superseded_total", "Rows skipped because a newer campaign had succeeded")
+UNSENT = Counter("pulse_requests_unsent_total", "Dispatch requests that Kafka did not take; the sweep heals their rows")
+SWEPT = Counter("pulse_devices_swept_total", "Rows that a sweep moved", ["sweep"])
+CHANGES = Counter("pulse_campaign_changes_total", "Control changes that the judge made", ["event", "reason"])
+ANNOUNCED = Counter("pulse_control_announced_total", "Control records, by whether Kafka took them in time", ["taken"])
+DISAGREEING = Gauge(
+    "pulse_control_disagreeing_campaigns", "Campaigns whose last control record is not what the row says"
+)

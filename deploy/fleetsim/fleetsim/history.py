@@ -1,0 +1,44 @@
+"""What one device received and sent, with times: for tests, and for whoever wants to know afterwards."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+What = Literal["connected", "disconnected", "received", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`at` in seconds since 1970; `reason_code` is the PUBACK's of something sent."""
+
+    at: float
+    what: What
+    payload: bytes = b""
+    reason_code: int = 0
+
+
+@dataclass(slots=True)
+class History:
+    """Entries in the order in which they happened; nothing is kept when `kept` is False."""
+
+    kept: bool = True
+    entries: list[Entry] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, what: What, payload: bytes = b"", reason_code: int = 0) -> None:
+        if self.kept:
+            self.entries.append(Entry(time.time(), what, payload, reason_code))
+            self._news.set()
+
+    def payloads(self, what: What) -> list[bytes]:
+        """The payloads of all that was received, or of all that was sent."""
+        return [entry.payload for entry in self.entries if entry.what == what]
+
+    async def until(self, holds: Callable[[Sequence[Entry]], bool], timeout: float = 10.0) -> None:
+        """Wait until something holds of the entries; raises TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while not holds(self.entries):
+                self._news.clear()
+                await self._news.wait()

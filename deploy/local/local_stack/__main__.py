@@ -1,0 +1,113 @@
+"""`python -m local_stack COMMAND`: the local stack from the command line."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from local_stack import commands, devices, stack_env, tokens
+from local_stack.errors import StackError
+from local_stack.kafka import jars
+from local_stack.mosquitto import find_program
+from local_stack.settings import StackSettings, load
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+console = Console(stderr=True, highlight=False)
+COLOURS = {"up": "green", "starting": "yellow", "waiting": "yellow", "down": "red"}
+
+
+def say(line: str) -> None:
+    console.print(f"[dim]·[/] {escape(line)}", soft_wrap=True)
+
+
+@app.command()
+def up() -> None:
+    """Start everything; returns when all is ready. The stack stays up in the background."""
+    settings = load()
+    with console.status("starting the stack"):
+        started = commands.up(settings, say)
+    stack = stack_env.read(settings.directory)
+    print("the stack is up" if started else "the stack was up already")
+    for name in ("GATEWAY_URL", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
+        print(f"  {name}={stack[name]}")
+    print(f"  more in {_shown(settings.directory / stack_env.FILE)}; logs in {_shown(settings.directory / 'logs')}")
+
+
+def _shown(path: Path) -> str:
+    """Relative to where we are, where that is shorter."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything, in reverse order."""
+    print("the stack is down" if commands.down(load()) else "the stack was not up")
+
+
+@app.command()
+def status() -> None:
+    """Say which parts run."""
+    table = Table("part", "state", "pid")
+    for name, (state, pid) in commands.status(load().directory).items():
+        table.add_row(name, f"[{COLOURS[state]}]{state}[/]", str(pid or ""))
+    Console().print(table)
+
+
+@app.command()
+def restart(part: str) -> None:
+    """Start a part again, stopping it first if it runs."""
+    commands.restart(load().directory, part)
+    print(f"{part} is ready")
+
+
+@app.command()
+def prepare() -> None:
+    """Fetch what is missing on this machine, without starting anything."""
+
+    async def fetch() -> None:
+        await find_program("mosquitto", "mosquitto", say)
+        await find_program("mosquitto_pub", "mosquitto-clients", say)
+        await jars(say)
+
+    asyncio.run(fetch())
+
+
+@app.command()
+def token(
+    tenant: str,
+    role: str,
+    subject: Annotated[str, typer.Option(help="who the token says it is")] = "local",
+) -> None:
+    """Print a bearer token; ROLE may be a list with commas."""
+    settings = load()
+    key_file = Path(stack_env.read(settings.directory)["AUTH_KEY_FILE"])
+    print(tokens.make(key_file, tenant, role, subject))
+
+
+@app.command()
+def device(tenant: str, name: str, device_type: str) -> None:
+    """Register a device and give it an account at the broker."""
+    settings: StackSettings = load()
+    account = devices.make(settings.directory, tenant, name, device_type)
+    print(f"MQTT host      {account.host}")
+    print(f"MQTT port      {account.port}")
+    print(f"MQTT user      {account.user}")
+    print(f"MQTT password  {account.password}")
+    print("\nhear its commands:\n  {}\n\nreport by hand:\n  {}".format(*account.lines()))
+
+
+def main() -> None:
+    try:
+        app()
+    except StackError as error:
+        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

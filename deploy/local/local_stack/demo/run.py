@@ -1,0 +1,73 @@
+"""The demo itself, on a stack that is up."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from local_stack import child, tokens
+from local_stack.demo.api import connected
+from local_stack.demo.devices import fleet
+from local_stack.demo.scenario import Scenario, make_accounts, put_firmware, register
+from local_stack.demo.settings import DemoSettings
+from local_stack.demo.view import summary
+from local_stack.demo.watch import readings, show
+from local_stack.packages import Say
+
+
+async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings, console: Console, say: Say) -> bool:
+    """From a firmware file to a finished campaign; whether it ended as it was meant to. Raises StackError."""
+    scenario, gateway_url = Scenario.of_now(wishes), addresses["GATEWAY_URL"]
+    token = tokens.make(Path(addresses["AUTH_KEY_FILE"]), wishes.tenant, "operator", "demo")
+    firmware = put_firmware(scenario, Path(addresses["FILES_DIR"]), gateway_url)
+    say(f"firmware {firmware['version']}: {firmware['file_url']}, SHA-256 {firmware['checksum_sha256'][:16]}…")
+    async with connected(gateway_url, token) as api:
+        campaign_id = await register(scenario, api, firmware)
+        say(f"registered over REST: the firmware, {wishes.devices} devices, group {scenario.group_id}, the campaign")
+        async with _living(scenario, run_dir, addresses):
+            say(f"the simulated devices are connected; starting campaign {campaign_id}")
+            await api.start(campaign_id)
+            last = await show(readings(api, campaign_id, wishes.patience_seconds), console)
+            console.print(summary(last.reading, last.progress, last.reasons))
+            console.print(_places(addresses, campaign_id, run_dir))
+            if wishes.keep:
+                say("the stack and the devices stay up (KEEP=1); Ctrl-C ends them")
+                await _until_told_to_stop()
+    return last.reading.ended_as_meant
+
+
+@asynccontextmanager
+async def _living(scenario: Scenario, run_dir: Path, addresses: Mapping[str, str]) -> AsyncIterator[None]:
+    """The fleet's process, from the first connection to the end of the block."""
+    devices, log = make_accounts(scenario, run_dir), run_dir / "logs" / "fleetsim.log"
+    part = fleet(scenario.settings, devices, addresses["MQTT_HOST"], addresses["MQTT_PORT"], log)
+    process = await child.start(part, log)
+    try:
+        await process.until_ready()
+        yield
+    finally:
+        await process.stop()
+
+
+async def _until_told_to_stop() -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _places(addresses: Mapping[str, str], campaign_id: int, run_dir: Path) -> Table:
+    """Where to look next."""
+    gateway_url = addresses["GATEWAY_URL"]
+    table = Table(title="where to look", show_header=False)
+    table.add_row("API", f"{gateway_url}/customer/ota/campaigns/{campaign_id}")
+    table.add_row("firmware files", f"{gateway_url}/files/")
+    for name, value in addresses.items():
+        if name.endswith("_METRICS_URL"):
+            table.add_row(name.removesuffix("_METRICS_URL").lower().replace("_", "-"), value)
+    table.add_row("logs", str(run_dir / "logs"))
+    return table

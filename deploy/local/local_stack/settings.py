@@ -1,0 +1,63 @@
+"""What the local stack can be told: folder, ports and replicas; all from the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from local_stack.errors import StackError
+from local_stack.layout import ROOT
+
+BasePort = Annotated[int, Field(ge=1, le=65_535)]
+Replicas = Annotated[int, Field(ge=0, le=20)]
+
+
+class StackSettings(BaseSettings):
+    """`port_offset` shifts every port; the services' processes take ports from `service_port` on, 20 for each kind.
+
+    With `restart` off, a service that dies stays down.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    run_dir: Path = Path(".run")
+    port_offset: Annotated[int, Field(ge=0, le=50_000)] = 0
+    gateway_port: BasePort = 8080
+    postgres_port: BasePort = 15432
+    kafka_port: BasePort = 19092
+    kafka_controller_port: BasePort = 19093
+    mqtt_port: BasePort = 11883
+    service_port: BasePort = 18100
+
+    catalogs: Replicas = 1
+    campaigns: Replicas = 1
+    dispatchers: Replicas = 1
+    ingests: Replicas = 1
+    restart: bool = True
+
+    @property
+    def directory(self) -> Path:
+        """Where all state lies; a relative RUN_DIR counts from the checkout."""
+        return (ROOT / self.run_dir).resolve()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process the same settings."""
+        values = {**self.model_dump(), "run_dir": self.directory}
+        return {name.upper(): str(value) for name, value in values.items()}
+
+    def port(self, name: str) -> int:
+        """The port that setting `name` gives, with the offset. Raises StackError beyond 65,535."""
+        port = int(getattr(self, name)) + self.port_offset
+        if port > 65_535:
+            raise StackError(f"{name.upper()} with PORT_OFFSET gives {port}, which is no port")
+        return port
+
+
+def load() -> StackSettings:
+    """Raises StackError with one line that names what is wrong."""
+    try:
+        return StackSettings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise StackError(f"settings: {wrong}") from error

@@ -1,0 +1,86 @@
+"""The process's clients of Kafka and MQTT, each with the settings that its duty needs."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from dispatcher_svc.settings import DispatcherSettings
+from pulse.runtime.mqtt import MqttOptions
+
+GROUP = "pulse-dispatcher"
+REBALANCE_MS = 15_000
+"""How long the group waits for a member that still gives up its partitions (at most 5 s)."""
+POLL_MS = 50
+"""A broker answers one fetch at a time per connection: while it waits for the idle partitions, a busy one waits too."""
+STOP_SECONDS = 1.0
+
+
+def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
+    """A member of the group; offsets are committed by hand."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=GROUP,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=settings.kafka_session_timeout_ms,
+        heartbeat_interval_ms=settings.kafka_heartbeat_ms,
+        rebalance_timeout_ms=REBALANCE_MS,
+        request_timeout_ms=REBALANCE_MS + 5_000,
+        fetch_max_wait_ms=POLL_MS,
+        metadata_max_age_ms=60_000,
+    )
+
+
+def control_reader(settings: DispatcherSettings) -> AIOKafkaConsumer:
+    """Reads the control topic from its beginning, in no group."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=5_000,
+        metadata_max_age_ms=60_000,
+    )
+
+
+def control_asker(settings: DispatcherSettings) -> AIOKafkaConsumer:
+    """Asks for the control topic's end; never fetches, so that no answer waits for a long poll."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        enable_auto_commit=False,
+        request_timeout_ms=2_000,
+        metadata_max_age_ms=60_000,
+    )
+
+
+@asynccontextmanager
+async def started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+    """Starts the consumer, and stops it in the end, leaving its group. Raises KafkaConnectionError."""
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await consumer.stop()
+        except (KafkaError, TimeoutError):
+            pass  # the process ends: its sockets close, and the group finds out by itself
+
+
+def mqtt_options(settings: DispatcherSettings) -> MqttOptions:
+    """A session that the broker forgets with the connection, under a name that no other process has."""
+    return MqttOptions(
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        client_id=f"pulse-dispatcher-{uuid4().hex}",
+        username=settings.mqtt_user,
+        password=settings.mqtt_password,
+        tls=ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None,
+        clean_start=True,
+        session_expiry=0,
+        window=settings.mqtt_window,
+    )

@@ -1,0 +1,101 @@
+"""Campaign states come in from the compacted control topic, and the question how far it goes is asked all the time."""
+
+import asyncio
+import time
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from dispatcher_svc.knowledge import Knowledge
+from dispatcher_svc.publish import Publisher
+from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
+from pulse.runtime.kafka import quarantine
+
+log = structlog.get_logger()
+PARTITION = TopicPartition(CONTROL.name, 0)
+READ_MS = 100
+"""Also the longest that an empty batch (all of it compacted away) keeps the position from being noted."""
+
+ANSWER_SECONDS = 1.0
+
+
+class ControlTopicCut(Exception):
+    """The topic ends before what has been read of it: it was made anew, and what is known may be wrong."""
+
+
+class Control:
+    """Feeds `knowledge`, and tells `publisher` of it.
+
+    `reader` reads the topic; `asker` is a client of its own, since an answer on the reader's connection would wait
+    for its long poll. It asks every `ask_every` seconds.
+    """
+
+    def __init__(
+        self,
+        reader: AIOKafkaConsumer,
+        asker: AIOKafkaConsumer,
+        kafka: AIOKafkaProducer,
+        knowledge: Knowledge,
+        publisher: Publisher,
+        ask_every: float,
+    ) -> None:
+        self._reader = reader
+        self._asker = asker
+        self._kafka = kafka
+        self._knowledge = knowledge
+        self._publisher = publisher
+        self._ask_every = ask_every
+        self._decode = decoder(CampaignControl).decode
+
+    async def read(self) -> None:
+        """Until cancelled. Raises KafkaError where Kafka refuses for good."""
+        self._reader.assign([PARTITION])
+        await self._reader.seek_to_beginning(PARTITION)
+        while True:
+            batches = await self._reader.getmany(PARTITION, timeout_ms=READ_MS)
+            for record in batches.get(PARTITION, []):
+                await self._take(record)
+            self._knowledge.read_to(await self._reader.position(PARTITION))
+            self._publisher.soon()
+
+    async def is_complete(self) -> bool:
+        """Whether the topic has been read to its end once."""
+        return self._knowledge.is_complete
+
+    async def ask(self) -> None:
+        """Until cancelled. Raises ControlTopicCut."""
+        answers = True
+        while True:
+            asked_at, read_to = time.monotonic(), self._knowledge.position
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    ends = await self._asker.end_offsets([PARTITION])
+            except (KafkaError, TimeoutError) as error:
+                if answers:
+                    log.warning("control_topic_does_not_answer", error=repr(error))
+                answers = False
+            else:
+                if not answers:
+                    log.info("control_topic_answers_again")
+                answers = True
+                self._answered(asked_at, read_to, ends[PARTITION])
+            await asyncio.sleep(max(0.0, asked_at + self._ask_every - time.monotonic()))
+
+    def _answered(self, asked_at: float, read_to: int, end: int) -> None:
+        if end < read_to:
+            raise ControlTopicCut(f"{CONTROL.name} ends at {end}, but was read to {read_to}")
+        self._knowledge.answered(asked_at, end)
+        self._publisher.soon()
+
+    async def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        try:
+            control = self._decode(record.value or b"")
+        except UNREADABLE as error:
+            source = f"{record.topic}/{record.partition}/{record.offset}"
+            log.warning("control_record_unreadable", source=source, error=str(error))
+            await quarantine(self._kafka, source, "unreadable", str(error), record.value or b"")
+            return
+        if self._knowledge.learn(control):
+            log.info("campaign", campaign_id=control.campaign_id, epoch=control.epoch, status=control.status)
+            self._publisher.learnt(control.campaign_id)

@@ -1,0 +1,147 @@
+"""The gateway sends each path where it belongs, and nothing else anywhere."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack import child
+from local_stack.gateway import Gateway
+from local_stack.ports import HOST, free_ports
+from tests.local.upstream import Upstream, upstream
+
+
+@asynccontextmanager
+async def gateway(folder: Path, catalogs: tuple[int, ...], campaigns: tuple[int, ...]) -> AsyncIterator[Gateway]:
+    [port] = free_ports(1)
+    made = Gateway(folder / "gateway", folder / "files", port, catalogs, campaigns)
+    process = await child.start(await made.prepare(), folder / "gateway.log")
+    try:
+        await process.until_ready()
+        yield made
+    finally:
+        await process.stop()
+
+
+@pytest.fixture(scope="module")
+async def catalog() -> AsyncIterator[Upstream]:
+    async with upstream("catalog") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+async def campaign() -> AsyncIterator[Upstream]:
+    async with upstream("campaign") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+async def door(
+    catalog: Upstream, campaign: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path_factory.mktemp("gateway"), (catalog.port,), (campaign.port,)) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(door: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=door.url, timeout=10, trust_env=False) as made:
+        yield made
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/customer/firmware", "catalog"),
+        ("/customer/firmware?search=2.1", "catalog"),
+        ("/customer/firmware/7/withdraw", "catalog"),
+        ("/customer/ota/campaigns", "campaign"),
+        ("/customer/devices/d1?x=%2F", "campaign"),
+        ("/customer/device-groups/g/members", "campaign"),
+        ("/customer/firmwares", "campaign"),
+    ],
+)
+async def test_both_prefixes_reach_the_service_under_the_short_path(
+    client: httpx.AsyncClient, catalog: Upstream, campaign: Upstream, prefix: str, path: str, service: str
+) -> None:
+    answer = await client.post(prefix + path, json={})
+    assert answer.text == service
+    assert {"catalog": catalog, "campaign": campaign}[service].targets[-1] == path
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/metrics", "/readyz", "/docs", "/openapi.json", "/api/v1/metrics", "/customers"]
+)
+async def test_any_other_path_is_a_problem_with_404(
+    client: httpx.AsyncClient, catalog: Upstream, campaign: Upstream, path: str
+) -> None:
+    before = catalog.targets + campaign.targets
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "not_found"
+    assert answer.json()["request_id"]
+    assert catalog.targets + campaign.targets == before
+
+
+@pytest.mark.parametrize(
+    "target", ["/customer/../metrics", "/customer/%2e%2e/metrics", "//metrics", "/files/../metrics"]
+)
+async def test_a_detour_never_reaches_what_is_behind(door: Gateway, campaign: Upstream, target: str) -> None:
+    reader, writer = await asyncio.open_connection(HOST, door.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert b" 404 " in answer.split(b"\r\n")[0]
+    assert not any("metrics" in seen for seen in campaign.targets)
+
+
+async def test_the_gateway_answers_for_itself(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).text == "ok"
+
+
+async def test_firmware_files_are_served_also_in_parts(client: httpx.AsyncClient, door: Gateway) -> None:
+    (door.files_dir / "fw.bin").write_bytes(bytes(range(256)))
+    assert (await client.get("/files/fw.bin")).content == bytes(range(256))
+    part = await client.get("/files/fw.bin", headers={"Range": "bytes=16-31"})
+    assert part.status_code == 206
+    assert part.content == bytes(range(16, 32))
+
+
+async def test_a_file_that_is_not_there_is_a_problem_with_404(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/files/none.bin")
+    assert (answer.status_code, answer.json()["status"]) == (404, 404)
+
+
+async def test_an_event_arrives_while_the_stream_goes_on(client: httpx.AsyncClient, campaign: Upstream) -> None:
+    async with client.stream("GET", "/customer/ota/campaigns/1/events") as answer:
+        first = await asyncio.wait_for(anext(answer.aiter_bytes()), 5)
+        campaign.finish_stream.set()
+        assert first == b"data: first\n\n"
+
+
+async def test_a_replica_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+    [nobody] = free_ports(1)
+    async with (
+        upstream("alive") as alive,
+        gateway(tmp_path, (alive.port,), (nobody, alive.port)) as door,
+        httpx.AsyncClient(base_url=door.url, timeout=10, trust_env=False) as client,
+    ):
+        answers = [await client.post("/customer/ota/campaigns", json={}) for _ in range(20)]
+    assert [answer.text for answer in answers] == ["alive"] * 20
+
+
+async def test_no_replica_at_all_is_a_problem_with_503_or_502(tmp_path: Path) -> None:
+    [nobody] = free_ports(1)
+    async with (
+        gateway(tmp_path, (), (nobody,)) as door,
+        httpx.AsyncClient(base_url=door.url, timeout=15, trust_env=False) as client,
+    ):
+        none, dead = await asyncio.gather(client.get("/customer/firmware"), client.get("/customer/devices"))
+    for answer in (none, dead):
+        assert answer.status_code in (502, 503)
+        assert answer.json()["code"] == "unavailable"

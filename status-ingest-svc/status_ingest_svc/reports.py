@@ -18,6 +18,8 @@ from status_ingest_svc.settings import Settings
 
 SESSION_EXPIRY = 86_400
 RETRY_SECONDS = 0.5
+REPEAT_SECONDS = 30.0
+"""A marker that is still not through is sent again: a broker may lose one, and the first that comes will do."""
 FULL = 4
 """So many batches may wait; then the socket is left alone until there is room."""
 
@@ -66,8 +68,10 @@ class Reports:
         payload = f"{self._lease.holder}:{self._asked}".encode()
         passed = self._markers[payload] = asyncio.get_running_loop().create_future()
         try:
-            self._client.publish(self._marker, payload, self._asked)
-            await passed
+            while not passed.done():
+                self._client.publish(self._marker, payload, self._asked)
+                await asyncio.wait([passed], timeout=REPEAT_SECONDS)
+            passed.result()
         finally:
             del self._markers[payload]
 

@@ -111,7 +111,7 @@ class World:
         records = await self.sql.fetch(
             "SELECT status, count(*) FROM ota_device_status WHERE campaign_id = $1 GROUP BY 1", campaign
         )
-        return dict(records)
+        return {record["status"]: record["count"] for record in records}
 
     async def device(self, device: str, tenant: str = TENANT) -> asyncpg.Record:
         found = await self.sql.fetchrow("SELECT * FROM devices WHERE tenant_id = $1 AND device_id = $2", tenant, device)
@@ -120,6 +120,23 @@ class World:
 
     async def members(self) -> list[dict[str, Any]]:
         return [dict(record) for record in await self.sql.fetch("SELECT * FROM ingest_members ORDER BY ordinal")]
+
+    @asynccontextmanager
+    async def held(self, campaign: int, device: str) -> AsyncIterator[None]:
+        """Holds the row's lock: whoever wants to write it waits."""
+        async with self.sql.transaction():
+            await self.sql.execute(
+                "SELECT FROM ota_device_status WHERE campaign_id = $1 AND device_id = $2 FOR UPDATE", campaign, device
+            )
+            yield
+
+    async def somebody_waits(self) -> bool:
+        """Whether another connection waits for a row."""
+        found = await self.sql.fetchval(
+            """SELECT EXISTS (SELECT FROM pg_stat_activity
+                               WHERE datname = current_database() AND wait_event_type = 'Lock')"""
+        )
+        return bool(found)
 
     async def assert_counters_equal_rows(self, campaign: int) -> None:
         records = await self.sql.fetch(

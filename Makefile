@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format prepare demo up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo up down status restart token device test clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,6 +24,9 @@ check: venv ## ruff and mypy strict
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+openapi: venv ## write the services' OpenAPI to deploy/openapi
+	@$(BIN)/python deploy/openapi/export.py
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing
 	@$(STACK) prepare

@@ -41,10 +41,12 @@ class Problem(BaseModel):
     errors: list[ProblemField]
 
 
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "Refused", "content": {"application/problem+json": {}}},
-    "5XX": {"model": Problem, "description": "Failed", "content": {"application/problem+json": {}}},
+    "4XX": {"description": "Refused", "content": _PROBLEM},
+    "5XX": {"description": "Failed", "content": _PROBLEM},
 }
+"""For every router: what its OpenAPI says of errors."""
 
 
 def create_app(
@@ -58,7 +60,7 @@ def create_app(
     `ready` names what must answer for `/readyz`; `outages` are the errors of a part that is away (503);
     routers limit bodies: `APIRouter(max_body_size=MAX_BODY_BYTES)`.
     """
-    app = FastAPI(
+    app = _Described(
         title=title,
         version="1",
         openapi_url=None,
@@ -72,6 +74,17 @@ def create_app(
     app.add_middleware(RequestIds)
     _add_probes(app, ready)
     return app
+
+
+class _Described(FastAPI):
+    """Its OpenAPI has the form of problems, which no endpoint returns by itself."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs") | {"Problem": problem}
+        return document
 
 
 def _add_probes(app: FastAPI, ready: Mapping[str, Check]) -> None:

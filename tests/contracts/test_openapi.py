@@ -1,0 +1,66 @@
+"""The OpenAPI that is committed is the one that the services have, and says what clients rely on."""
+
+import runpy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_stack.layout import ROOT
+
+FOLDER = ROOT / "deploy" / "openapi"
+EXPORT = runpy.run_path(str(FOLDER / "export.py"))
+DOCUMENTS: dict[str, dict[str, Any]] = EXPORT["documents"]()
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for document in DOCUMENTS.values():
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                yield f"{method.upper()} {path}", operation
+
+
+@pytest.mark.parametrize("name", list(DOCUMENTS))
+def test_the_committed_openapi_is_the_services_own(name: str) -> None:
+    committed = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    assert committed == EXPORT["text"](DOCUMENTS[name]), "run `make openapi` and look at the difference"
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
+def test_every_operation_needs_a_token_and_says_its_problems(name: str, operation: dict[str, Any]) -> None:
+    assert operation["security"] == [{"HTTPBearer": []}]
+    assert "application/problem+json" in operation["responses"]["4XX"]["content"]
+    assert operation["operationId"]
+    assert operation["description"]
+
+
+def test_the_contracts_paths_are_there() -> None:
+    names = {name for name, _ in operations()}
+    assert {
+        "POST /customer/firmware",
+        "GET /customer/firmware",
+        "GET /customer/firmware/{firmware_id}",
+        "POST /customer/firmware/{firmware_id}/withdraw",
+        "POST /customer/devices",
+        "POST /customer/devices/bulk",
+        "GET /customer/devices",
+        "GET /customer/devices/{device_id}",
+        "DELETE /customer/devices/{device_id}",
+        "POST /customer/device-groups",
+        "GET /customer/device-groups",
+        "GET /customer/device-groups/{group_id}",
+        "DELETE /customer/device-groups/{group_id}",
+        "POST /customer/device-groups/{group_id}/members",
+        "POST /customer/device-groups/{group_id}/members/remove",
+        "GET /customer/device-groups/{group_id}/members",
+        "POST /customer/ota/campaigns",
+        "GET /customer/ota/campaigns",
+        "GET /customer/ota/campaigns/{campaign_id}",
+        "DELETE /customer/ota/campaigns/{campaign_id}",
+        "PATCH /customer/ota/campaigns/{campaign_id}",
+        "POST /customer/ota/campaigns/{campaign_id}/start",
+        "POST /customer/ota/campaigns/{campaign_id}/pause",
+        "POST /customer/ota/campaigns/{campaign_id}/abort",
+        "GET /customer/ota/campaigns/{campaign_id}/devices",
+        "GET /customer/ota/campaigns/{campaign_id}/timeline",
+    } <= names

@@ -174,7 +174,7 @@ def _on_wire(value: object) -> object:
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are no message: the latter two for bytes that are not UTF-8, and deep nesting."""
+"""What a decoder raises for bytes that are no message: the latter two for text that is not UTF-8, and deep nesting."""
 
 
 def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:

@@ -19,7 +19,7 @@ OUTAGES = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # its word for a connection that the server ended while it was idle
+    asyncpg.InternalClientError,  # seen when the server dies while a statement is prepared
     asyncpg.OperatorInterventionError,  # shut down under a connection, or not up yet
     asyncpg.TooManyConnectionsError,
     TimeoutError,

@@ -1,5 +1,6 @@
 """Campaigns and device rows put straight into the database, and what tests ask about them."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,8 @@ class Fleet:
         await self.pool.execute(
             "TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ingest_members CASCADE"
         )
+        # Kafka outlives a module's database: no two campaigns of a test run have the same number.
+        await self.pool.execute(f"ALTER TABLE ota_campaigns ALTER COLUMN id RESTART WITH {time.time_ns() // 1000}")
 
     async def firmware(self, version: str = "2.1.0", *, withdrawn: bool = False) -> int:
         """A new version, one row each time."""
@@ -147,6 +150,15 @@ class Fleet:
             *given.values(),
         )
 
+    async def pass_not_after(self, campaign_id: int, devices: list[str]) -> None:
+        """The time within which their requests could be published is over."""
+        await self.pool.execute(
+            """UPDATE ota_device_status SET not_after = now() - interval '1 hour'
+               WHERE campaign_id = $1 AND device_id = ANY ($2)""",
+            campaign_id,
+            devices,
+        )
+
     async def caught_up(self, ago: float = 0.0) -> None:
         """Ingest has one member, which has taken in all that came until `ago` seconds ago."""
         await self.pool.execute(
@@ -179,6 +191,13 @@ class Fleet:
             "SELECT status, count(*) AS n FROM ota_device_status WHERE campaign_id = $1 GROUP BY 1", campaign_id
         )
         return Counter({row["status"]: row["n"] for row in rows})
+
+    async def attempts(self, campaign_id: int) -> dict[str, int]:
+        """The last attempt of each device."""
+        rows = await self.pool.fetch(
+            "SELECT device_id, attempt FROM ota_device_status WHERE campaign_id = $1", campaign_id
+        )
+        return {row["device_id"]: row["attempt"] for row in rows}
 
     async def events(self, campaign_id: int) -> list[str]:
         rows = await self.pool.fetch(

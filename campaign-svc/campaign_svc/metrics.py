@@ -20,3 +20,4 @@ DISAGREEING = Gauge(
     "pulse_control_disagreeing_campaigns", "Campaigns whose last control record is not what the row says"
 )
 WATCHERS = Gauge("pulse_event_streams", "Streams of server-sent events that are open in this process")
+DELETED = Counter("pulse_campaigns_deleted_total", "Campaigns deleted after their retention")

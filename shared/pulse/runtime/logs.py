@@ -5,7 +5,6 @@ import sys
 
 import structlog
 
-
 REPEAT_SECONDS = 10.0
 
 

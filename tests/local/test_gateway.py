@@ -17,7 +17,7 @@ from tests.local.upstream import Upstream, upstream
 @asynccontextmanager
 async def gateway(folder: Path, catalogs: tuple[int, ...], campaigns: tuple[int, ...]) -> AsyncIterator[Gateway]:
     [port] = free_ports(1)
-    made = Gateway(folder / "gateway", folder / "files", port, catalogs, campaigns)
+    made = Gateway(folder / "gateway", folder / "files", port, catalogs, campaigns, folder / "sign-in.sock")
     process = await child.start(await made.prepare(), folder / "gateway.log")
     try:
         await process.until_ready()

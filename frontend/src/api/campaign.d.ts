@@ -156,6 +156,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/customer/ota/campaigns/{campaign_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History
+         * @description How the campaign has gone so far, in at most 600 points however long it runs.
+         */
+        get: operations["get_campaign_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description What waits for a person, what runs, which versions are in the field, what fails, who was heard.
+         */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/firmware-usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Firmware Usage
+         * @description What withdrawing a firmware version would concern.
+         */
+        get: operations["get_firmware_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/campaigns/{campaign_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Campaign
+         * @description The campaign as it is now, and again at most once a second when something changed.
+         */
+        get: operations["watch_campaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Campaigns
+         * @description Campaigns that have not ended (or have just), and again those that changed, at most once a second.
+         */
+        get: operations["watch_campaigns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/customer/devices": {
         parameters: {
             query?: never;
@@ -321,6 +421,17 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Beat
+         * @description Nothing new as of `at`. None for five seconds means that the connection, or the database behind it, is lost.
+         */
+        Beat: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * BulkResult
          * @description How many devices were new, and how many were known.
          */
@@ -333,6 +444,10 @@ export interface components {
         /**
          * Campaign
          * @description A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now.
+         *
+         *     `actual_rate`: commands per minute, over the last minute or since the last control change; null before the start.
+         *     `eta`: when, at this pace and with the gates' least times, all devices will have been commanded; null when none
+         *     waits or nothing moves. `reasons`: the most frequent first, at most 20.
          */
         Campaign: {
             /** Id */
@@ -402,6 +517,12 @@ export interface components {
             e_value: number | null;
             /** Abort At */
             abort_at: number | null;
+            /** Actual Rate */
+            actual_rate: number | null;
+            /** Eta */
+            eta: string | null;
+            /** Reasons */
+            reasons: components["schemas"]["FailureReason"][];
             status_reason: components["schemas"]["StatusReason"] | null;
             /**
              * Created At
@@ -414,6 +535,14 @@ export interface components {
             started_at: string | null;
             /** Completed At */
             completed_at: string | null;
+        };
+        /**
+         * CampaignChanges
+         * @description Campaigns that changed; in a stream's first event all that have not ended (or have just), at most 200.
+         */
+        CampaignChanges: {
+            /** Campaigns */
+            campaigns: components["schemas"]["CampaignSummary"][];
         };
         /**
          * CampaignList
@@ -439,6 +568,29 @@ export interface components {
          * @enum {string}
          */
         CampaignStatus: "CREATED" | "RUNNING" | "PAUSED" | "COMPLETED" | "ABORTED";
+        /**
+         * CampaignSummary
+         * @description What lists show of a campaign.
+         */
+        CampaignSummary: {
+            /** Id */
+            id: number;
+            status: components["schemas"]["CampaignStatus"];
+            /** Epoch */
+            epoch: number;
+            /** Succeeded */
+            succeeded: number;
+            /** Failed */
+            failed: number;
+            /** Total Devices */
+            total_devices: number;
+            /** Status Breakdown */
+            status_breakdown: {
+                [key: string]: number;
+            };
+            /** Actual Rate */
+            actual_rate: number | null;
+        };
         /**
          * ControlledCampaign
          * @description After a control change: whether every dispatcher can know it by now (`announced`) or will (`pending`).
@@ -511,6 +663,12 @@ export interface components {
             e_value: number | null;
             /** Abort At */
             abort_at: number | null;
+            /** Actual Rate */
+            actual_rate: number | null;
+            /** Eta */
+            eta: string | null;
+            /** Reasons */
+            reasons: components["schemas"]["FailureReason"][];
             status_reason: components["schemas"]["StatusReason"] | null;
             /**
              * Created At
@@ -707,6 +865,26 @@ export interface components {
             version: string;
         };
         /**
+         * FailureReason
+         * @description How many devices have failures and this last error code, and are not (yet) SUCCESS or SKIPPED.
+         */
+        FailureReason: {
+            /** Error Code */
+            error_code: string;
+            /** Devices */
+            devices: number;
+        };
+        /**
+         * FirmwareUsage
+         * @description Devices that run the version now, and campaigns that have not ended with it, the newest 200.
+         */
+        FirmwareUsage: {
+            /** Devices */
+            devices: number;
+            /** Campaigns */
+            campaigns: components["schemas"]["UsingCampaign"][];
+        };
+        /**
          * Group
          * @description A group; who belongs to a campaign is settled when the campaign is created.
          */
@@ -742,6 +920,57 @@ export interface components {
             next: string | null;
             /** Groups */
             groups: components["schemas"]["Group"][];
+        };
+        /**
+         * History
+         * @description From the start to now, oldest first. Points are `resolution_seconds` apart, which doubles as time goes on.
+         */
+        History: {
+            /** Resolution Seconds */
+            resolution_seconds: number;
+            /** Points */
+            points: components["schemas"]["HistoryPoint"][];
+            /** Marks */
+            marks: components["schemas"]["HistoryMark"][];
+        };
+        /**
+         * HistoryMark
+         * @description An entry of the timeline, to be shown with the points.
+         */
+        HistoryMark: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Event */
+            event: string;
+            /** Stage */
+            stage: number | null;
+            /** Detail */
+            detail: string | null;
+        };
+        /**
+         * HistoryPoint
+         * @description How the campaign stood at a moment.
+         *
+         *     `promised`: how many devices the rate alone had allowed to be commanded by then, of the stages that were open,
+         *     counted while the campaign was RUNNING. `failed_attempts`: all that had failed by then; it never falls.
+         */
+        HistoryPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Promised */
+            promised: number;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Failed Attempts */
+            failed_attempts: number;
         };
         /**
          * Members
@@ -906,6 +1135,28 @@ export interface components {
             approval: boolean;
         };
         /**
+         * Overview
+         * @description At one glance.
+         *
+         *     `waiting`: the longest first, at most 100. `running`: the newest 20. `versions`: the largest 100. `failures`: of the
+         *     last 24 hours (to the hour), the most frequent 20; a device counts as often as an attempt of it failed.
+         *     `heard_last_hour`: devices heard in the last hour (to five minutes).
+         */
+        Overview: {
+            /** Waiting */
+            waiting: components["schemas"]["Waiting"][];
+            /** Running */
+            running: components["schemas"]["Campaign"][];
+            /** Versions */
+            versions: components["schemas"]["VersionCount"][];
+            /** Failures */
+            failures: components["schemas"]["FailureReason"][];
+            /** Devices Total */
+            devices_total: number;
+            /** Heard Last Hour */
+            heard_last_hour: number;
+        };
+        /**
          * Reason
          * @description Why, for the timeline.
          */
@@ -1004,6 +1255,54 @@ export interface components {
             detail: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * UsingCampaign
+         * @description A campaign that has not ended and rolls the version out.
+         */
+        UsingCampaign: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            status: components["schemas"]["CampaignStatus"];
+        };
+        /**
+         * VersionCount
+         * @description How many devices of a type run a version; null: not known.
+         */
+        VersionCount: {
+            /** Device Type */
+            device_type: string;
+            /** Version */
+            version: string | null;
+            /** Devices */
+            devices: number;
+        };
+        /**
+         * Waiting
+         * @description A campaign that waits for a person.
+         *
+         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `aborted`: by its own rule,
+         *     within the last three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         */
+        Waiting: {
+            /** Campaign Id */
+            campaign_id: number;
+            /** Name */
+            name: string;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "approval" | "gate_failed" | "aborted" | "firmware_withdrawn" | "slow";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Detail */
+            detail: string | null;
         };
         /**
          * ProblemField
@@ -1489,6 +1788,206 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_campaign_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_firmware_usage: {
+        parameters: {
+            query: {
+                firmware_version_id: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirmwareUsage"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_campaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The data of `campaign` is a Campaign, of `beat` a Beat; `id` is a number that grows with every change; `beat` comes every two seconds while all is well */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_campaigns: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The data of `campaigns` is CampaignChanges, of `beat` a Beat; `id` is a number that grows with every change; `beat` comes every two seconds while all is well */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
                 };
             };
             /** @description Refused */

@@ -34,7 +34,7 @@ function App() {
 /** Nothing of one tenant or role is kept for the next. */
 function Console() {
   const client = useMemo(() => new QueryClient({ defaultOptions: { queries: { retry, staleTime: 1000 } } }), []);
-  const router = useMemo(makeRouter, []);
+  const router = useMemo(() => makeRouter(), []);
   return (
     <QueryClientProvider client={client}>
       <RouterProvider router={router} />

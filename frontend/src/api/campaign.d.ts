@@ -4,6 +4,31 @@
  */
 
 export interface paths {
+    "/customer/devices/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Devices
+         * @description Creates devices from a CSV file or brings them up to date, all or none.
+         *
+         *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`. An
+         *     empty `current_version` leaves a known device's as it is; with attribute columns a device has the attributes of its
+         *     line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
+         *     and `code`; `errors_total` counts them all.
+         */
+        post: operations["import_devices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/customer/ota/campaigns": {
         parameters: {
             query?: never;
@@ -110,6 +135,46 @@ export interface paths {
          * @description Ends a campaign for good: waiting devices are skipped, devices at work go on.
          */
         post: operations["abort_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/campaigns/{campaign_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Failed
+         * @description Tries failed devices again, all or the named ones; a completed campaign runs again.
+         */
+        post: operations["retry_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/campaigns/{campaign_id}/stages/{number}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve
+         * @description Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on).
+         */
+        post: operations["approve_stage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -973,6 +1038,18 @@ export interface components {
             failed_attempts: number;
         };
         /**
+         * ImportResult
+         * @description The same of a file, and how many devices came new to the group.
+         */
+        ImportResult: {
+            /** Created */
+            created: number;
+            /** Updated */
+            updated: number;
+            /** Added To Group */
+            added_to_group: number;
+        };
+        /**
          * Members
          * @description Devices by their ids; naming one twice is the same as once.
          */
@@ -1157,12 +1234,62 @@ export interface components {
             heard_last_hour: number;
         };
         /**
+         * Preview
+         * @description What a campaign would do if it were created now.
+         *
+         *     `busy_elsewhere`: those of `would_update` that another campaign has at work; they wait for it.
+         *     `estimated_seconds`: to command all at the stages' rates, with their soak times; offline devices, approvals and
+         *     limits in flight come on top. `bytes`: what the devices download in all.
+         */
+        Preview: {
+            /** Would Update */
+            would_update: number;
+            /** Skipped */
+            skipped: {
+                [key: string]: number;
+            };
+            /** Busy Elsewhere */
+            busy_elsewhere: number;
+            /** Stages */
+            stages: components["schemas"]["PreviewStage"][];
+            /** Estimated Seconds */
+            estimated_seconds: number;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
+         * PreviewStage
+         * @description A stage as it would be; skipped devices are part of the last one.
+         */
+        PreviewStage: {
+            /** Name */
+            name: string;
+            /** Total */
+            total: number;
+        };
+        /**
          * Reason
          * @description Why, for the timeline.
          */
         Reason: {
             /** Reason */
             reason?: string | null;
+        };
+        /**
+         * Retry
+         * @description Which failed devices to try again; left out: all.
+         */
+        Retry: {
+            /** Device Ids */
+            device_ids?: string[] | null;
+        };
+        /**
+         * RetryAccepted
+         * @description How many devices are tried again.
+         */
+        RetryAccepted: {
+            /** Accepted */
+            accepted: number;
         };
         /**
          * Stage
@@ -1306,7 +1433,7 @@ export interface components {
         };
         /**
          * ProblemField
-         * @description One field that is wrong.
+         * @description One field that is wrong; in a file, in which line.
          */
         ProblemField: {
             /** Field */
@@ -1315,10 +1442,15 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
+            /**
+             * Line
+             * @default 0
+             */
+            line: number;
         };
         /**
          * Problem
-         * @description RFC 9457: every error of every endpoint.
+         * @description RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named.
          */
         Problem: {
             /** Type */
@@ -1335,6 +1467,11 @@ export interface components {
             request_id: string;
             /** Errors */
             errors: components["schemas"]["ProblemField"][];
+            /**
+             * Errors Total
+             * @default 0
+             */
+            errors_total: number;
         };
     };
     responses: never;
@@ -1345,6 +1482,58 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    import_devices: {
+        parameters: {
+            query?: {
+                group_id?: string | null;
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example device_id,device_type,current_version,attributes.site
+                 *     d1,gw2,1.9.0,Bern
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_campaigns: {
         parameters: {
             query?: {
@@ -1393,8 +1582,13 @@ export interface operations {
     };
     create_campaign: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                preview?: boolean;
+            };
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1404,6 +1598,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `preview=true`: nothing was kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -1514,7 +1717,10 @@ export interface operations {
     change_campaign_rate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 campaign_id: number;
             };
@@ -1535,7 +1741,7 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
-            /** @description Accepted */
+            /** @description Saved, but not every dispatcher may know it yet */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1567,7 +1773,10 @@ export interface operations {
     start_campaign: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 campaign_id: number;
             };
@@ -1588,7 +1797,7 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
-            /** @description Accepted */
+            /** @description Saved, but not every dispatcher may know it yet */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1620,7 +1829,10 @@ export interface operations {
     pause_campaign: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 campaign_id: number;
             };
@@ -1641,7 +1853,7 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
-            /** @description Accepted */
+            /** @description Saved, but not every dispatcher may know it yet */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1673,7 +1885,10 @@ export interface operations {
     abort_campaign: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 campaign_id: number;
             };
@@ -1694,13 +1909,108 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
-            /** @description Accepted */
+            /** @description Saved, but not every dispatcher may know it yet */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ControlledCampaign"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_campaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Retry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetryAccepted"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_stage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                campaign_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
                 };
             };
             /** @description Refused */
@@ -1947,7 +2257,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
+                    "application/json": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
                 };
             };
             /** @description Refused */
@@ -1987,7 +2297,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
+                    "application/json": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
                 };
             };
             /** @description Refused */
@@ -2059,7 +2369,10 @@ export interface operations {
     register_device: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2101,7 +2414,10 @@ export interface operations {
     register_devices: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2264,7 +2580,10 @@ export interface operations {
     create_group: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2429,7 +2748,10 @@ export interface operations {
     add_members: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 group_id: string;
             };
@@ -2473,7 +2795,10 @@ export interface operations {
     remove_members: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 group_id: string;
             };

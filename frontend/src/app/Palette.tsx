@@ -21,7 +21,6 @@ export default function Palette({ close, toggleTheme }: { close: () => void; tog
     void navigate(to);
   };
   const found = useFound(useRested(text.trim(), 150));
-  const item = (icon: LucideIcon, word: string, act: () => void, value = word) => <Item key={value} icon={icon} value={value} onSelect={act}>{word}</Item>;
   return (
     <Command.Dialog
       open
@@ -57,6 +56,12 @@ export default function Palette({ close, toggleTheme }: { close: () => void; tog
     </Command.Dialog>
   );
 }
+
+const item = (icon: LucideIcon, word: string, act: () => void, value = word) => (
+  <Item key={value} icon={icon} value={value} onSelect={act}>
+    {word}
+  </Item>
+);
 
 function Item({ icon: Icon, value, onSelect, children }: { icon: LucideIcon; value: string; onSelect: () => void; children: string }) {
   return (

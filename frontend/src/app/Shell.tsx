@@ -2,7 +2,7 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Activity, Boxes, ChevronsUpDown, LayoutGrid, LogOut, Menu as MenuIcon, Moon, Package, Radio, Rocket, Search, Sun, X, type LucideIcon } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { NavLink, Outlet, useLocation } from "react-router";
+import { NavLink, Outlet } from "react-router";
 import { Toaster } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuItem } from "@/components/ui/menu";
@@ -169,8 +169,6 @@ function ThemeButton({ theme, toggleTheme }: Pick<BarProps, "theme" | "toggleThe
 
 function TopBar({ theme, toggleTheme, openPalette }: BarProps) {
   const [open, setOpen] = useState(false);
-  const { pathname } = useLocation();
-  useEffect(() => setOpen(false), [pathname]);
   return (
     <header className="sticky top-0 z-30 flex h-14 items-center gap-2 border-b border-line bg-side px-3 lg:hidden">
       <Button kind="quiet" size="icon" aria-label={t.nav.menu} onClick={() => setOpen(true)}><MenuIcon aria-hidden /></Button>

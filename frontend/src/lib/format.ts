@@ -1,6 +1,7 @@
 /** Numbers, sizes, times and spans as people read them; what is unknown is a dash, never 0. */
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const toSecond = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dayAndClock = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
@@ -43,8 +44,8 @@ export function bytes(n: number): string {
 }
 
 /** Seconds as "15 min" or "1 h 20 min"; the two greatest units. */
-export function span(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
+export function span(length: number): string {
+  const s = Math.max(0, Math.round(length));
   if (s < MINUTE) return `${s} s`;
   if (s < HOUR) return s < 10 * MINUTE && s % MINUTE ? `${Math.floor(s / MINUTE)} min ${s % MINUTE} s` : `${Math.round(s / MINUTE)} min`;
   if (s < DAY) return joined(Math.floor(s / HOUR), "h", Math.round((s % HOUR) / MINUTE), "min");
@@ -59,6 +60,12 @@ export function moment(at: string | number | null | undefined, now = Date.now())
   const date = new Date(at);
   return date.toDateString() === new Date(now).toDateString() ? clock.format(date) : dayAndClock.format(date);
 }
+
+/** Like `moment`, to the second. */
+export const momentToSecond = (at: string, now = Date.now()) => (now - Date.parse(at) < 43_200_000 ? toSecond.format(new Date(at)) : moment(at, now));
+
+/** The time on an axis that spans `range` milliseconds. */
+export const onAxis = (at: number, range: number) => (range < 5 * 60_000 ? toSecond : range < 86_400_000 ? clock : dayAndClock).format(at);
 
 export const exactly = (at: string | number | null | undefined) => (at == null ? undefined : exact.format(new Date(at)));
 

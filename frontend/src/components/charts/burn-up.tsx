@@ -3,7 +3,7 @@ import { scaleLinear, scaleTime } from "@visx/scale";
 import { AreaStack, LinePath } from "@visx/shape";
 import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { failureBars, LAYERS, momentAt, toldDevices, type Moment, type StageMark } from "@/features/campaigns/burnup";
-import { count, moment as clock, short } from "@/lib/format";
+import { count, onAxis, short } from "@/lib/format";
 import { LOOK, type Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 
@@ -80,6 +80,7 @@ function Drawing({ moments, marks, total, eta, live, width, place, pointed, onCu
   const foot = PAD.top + HEIGHT + PAD.between + BARS;
   const height = scaleLinear({ domain: [0, worst], range: [0, BARS - 6] });
   const chosen = moments[place]!;
+  const clock = (at: number) => onAxis(at, until - first.at);
   const cursorX = x(chosen.at);
 
   const point = (event: PointerEvent<SVGSVGElement>) => {

@@ -12,7 +12,9 @@ interface Head {
   actions?: ReactNode;
 }
 
-export function PageHead({ title, under, crumbs = [], aside, actions }: Head) {
+const NONE: NonNullable<Head["crumbs"]> = [];
+
+export function PageHead({ title, under, crumbs = NONE, aside, actions }: Head) {
   useEffect(() => {
     document.title = `${title} · ${t.product}`;
   }, [title]);
@@ -51,8 +53,6 @@ export function PageHead({ title, under, crumbs = [], aside, actions }: Head) {
 export function Facts({ children }: { children: ReactNode[] }) {
   const shown = children.filter(Boolean);
   return shown.map((fact, place) => (
-    // The facts of a line keep their places.
-    // oxlint-disable-next-line react/no-array-index-key
     <Fragment key={place}>
       {place > 0 && (
         <span aria-hidden className="text-ink-3">

@@ -14,7 +14,7 @@ import { count } from "@/lib/format";
 import { useNow } from "@/lib/live/use-live";
 import { ORDER, updatable, type Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
-import { moments, stageMarks } from "./burnup";
+import { isOver, moments, stageMarks } from "./burnup";
 import { Announcer } from "./parts/announcer";
 import { CampaignActions } from "./parts/actions";
 import { DeviceTable } from "./parts/device-table";
@@ -123,7 +123,7 @@ function Chart({ campaign, now }: { campaign: Campaign; now: number }) {
       ) : all.length < 2 ? (
         <Skeleton className="mt-4 h-96" />
       ) : (
-        <BurnUp moments={all} marks={stageMarks(history.data!, campaign)} total={updatable(campaign.status_breakdown)} eta={eta} live={campaign.completed_at === null && campaign.status === "RUNNING"} />
+        <BurnUp moments={all} marks={stageMarks(history.data!, campaign)} total={updatable(campaign.status_breakdown)} eta={eta} live={!isOver(campaign)} />
       )}
     </Card>
   );

@@ -192,7 +192,7 @@ function RowMenu({ campaign }: { campaign: Campaign }) {
   const [aborting, setAborting] = useState(false);
   const control = useControl(campaign);
   const navigate = useNavigate();
-  const can = allowed(campaign, Date.now());
+  const can = allowed(campaign);
   return (
     <div className="relative z-10">
       <Menu

@@ -28,6 +28,8 @@ const between = (low: number, high: number, unit = "") => ({
   validate: (text: string) => (text.trim() !== "" && Number(text) >= low && Number(text) <= high) || t.create.between(low, high, unit),
 });
 
+const withinWhole = (_: string, plan: Plan) => plan.stages.reduce((all, stage) => all + Number(stage.share), 0) <= 100 || t.create.sharesSum;
+
 export default function NewCampaignPage() {
   const [address] = useSearchParams();
   const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
@@ -154,14 +156,13 @@ function StageFields({ form, place, errors, remove }: { form: Form; place: numbe
   const { register, control } = form;
   const wrong = errors.stages?.[place];
   const name = useWatch({ control, name: `stages.${place}.name` });
-  const sum = (_: string, plan: Plan) => plan.stages.reduce((all, stage) => all + Number(stage.share), 0) <= 100 || t.create.sharesSum;
   const share = between(0.001, 100, t.create.percent);
   return (
     <fieldset className="rounded-xl bg-sunken p-4">
       <legend className="sr-only">{name}</legend>
       <div className="grid grid-cols-2 gap-3 sm:grid-cols-5">
         <TextField label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
-        <TextField label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum } })} />
+        <TextField label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
         <TextField label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
         <TextField label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, between(0, 100, t.create.percent))} />
         <TextField label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, between(0, 10_080, t.create.minutes))} />

@@ -1,19 +1,6 @@
 /** What the burn-up draws, from the history and the campaign as it is now. Pure. */
-import type { Campaign } from "@/api/types";
-import { sum, updatable, type Counts, type Status } from "@/lib/status";
-
-export interface HistoryPoint {
-  at: string;
-  promised: number;
-  counts: Counts;
-  failed_attempts: number;
-}
-
-export interface History {
-  resolution_seconds: number;
-  points: HistoryPoint[];
-  marks: { at: string; event: string; stage?: number | null; detail?: unknown }[];
-}
+import type { Campaign, History } from "@/api/types";
+import { AT_WORK, sum, updatable, type Counts, type Status } from "@/lib/status";
 
 export interface Moment {
   at: number;
@@ -26,21 +13,21 @@ export interface Moment {
 /** Bottom to top. */
 export const LAYERS: Status[] = ["SUCCESS", "FAILED", "INSTALLING", "DOWNLOADING", "DISPATCHED"];
 
-/** Queued devices are shown with the sent ones: both are told within seconds. */
-const told = (counts: Counts): Counts => ({ ...counts, DISPATCHED: (counts.DISPATCHED ?? 0) + (counts.QUEUED ?? 0), QUEUED: 0 });
+/** Whether nothing of the campaign moves any more. */
+export const isOver = (campaign: Campaign) => campaign.status === "COMPLETED" || (campaign.status === "ABORTED" && sum(campaign.status_breakdown, AT_WORK) === 0);
 
 /** The history with the campaign's present as its last moment, the promise carried on at the present rate. */
 export function moments(history: History, campaign: Campaign, now: number): Moment[] {
-  const past = history.points.map(({ at, promised, counts, failed_attempts }) => ({ at: Date.parse(at), promised, counts: told(counts), failures: failed_attempts }));
+  const past = history.points.map(({ at, promised, counts, failed_attempts }) => ({ at: Date.parse(at), promised, counts, failures: failed_attempts }));
   const last = past.at(-1);
-  if (!last || campaign.completed_at || campaign.status === "ABORTED" || now <= last.at) return past;
+  if (!last || isOver(campaign) || now <= last.at) return past;
   const stage = campaign.stages[campaign.current_stage];
   const most = campaign.stages.slice(0, campaign.current_stage + 1).reduce((n, { status_breakdown }) => n + updatable(status_breakdown), 0);
   const earned = campaign.status === "RUNNING" && stage ? (stage.rollout_rate * (now - last.at)) / 60_000 : 0;
   const present: Moment = {
     at: now,
     promised: Math.max(last.promised, Math.min(most, last.promised + earned)),
-    counts: told(campaign.status_breakdown),
+    counts: campaign.status_breakdown,
     failures: Math.max(last.failures, campaign.failing_devices),
   };
   return [...past, present];

@@ -1,21 +1,22 @@
 /** Campaigns from the server, and what people do to them. List and detail share each campaign's entry. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { toast } from "sonner";
-import { api, body, fetchApi } from "@/api/client";
+import { api, body } from "@/api/client";
 import { asRefusal } from "@/api/problem";
-import type { Campaign, CampaignStatus, DeviceRow, NewCampaign, TimelineEntry } from "@/api/types";
-import { newer, patchList, type CampaignChange } from "@/lib/live/patch";
+import type { Campaign, CampaignList, CampaignStatus, CampaignSummary, Controlled, DeviceRow, NewCampaign, Preview } from "@/api/types";
+import { newer, patchList } from "@/lib/live/patch";
 import { useStream } from "@/lib/live/use-live";
-import { WORST_FIRST, type Counts, type Status } from "@/lib/status";
+import { WORST_FIRST, type Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
-import type { History } from "./burnup";
+import { isOver } from "./burnup";
 
 export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
 const key = (id: number) => ["campaign", id];
 
 export const remember = (client: QueryClient, next: Campaign) => client.setQueryData<Campaign>(key(next.id), (known) => newer(known, next));
 
-const one = (id: number) => body<unknown>(api.GET("/customer/ota/campaigns/{campaign_id}", { params: { path: { campaign_id: id } } })) as Promise<Campaign>;
+const of = (id: number) => ({ params: { path: { campaign_id: id } } });
+const one = (id: number) => body(api.GET("/customer/ota/campaigns/{campaign_id}", of(id)));
 
 export function useCampaign(id: number) {
   const client = useQueryClient();
@@ -34,10 +35,10 @@ export function useCampaignStream(id: number) {
 }
 
 export function useHistory(campaign: Campaign) {
-  const moves = campaign.completed_at === null && campaign.started_at !== null;
+  const moves = !isOver(campaign) && campaign.started_at !== null;
   return useQuery({
     queryKey: ["history", campaign.id],
-    queryFn: async () => (await (await fetchApi(`/customer/ota/campaigns/${campaign.id}/history`)).json()) as History,
+    queryFn: () => body(api.GET("/customer/ota/campaigns/{campaign_id}/history", of(campaign.id))),
     enabled: campaign.started_at !== null,
     refetchInterval: moves ? 5000 : false,
   });
@@ -46,7 +47,7 @@ export function useHistory(campaign: Campaign) {
 export function useTimeline(campaign: Campaign) {
   return useQuery({
     queryKey: ["timeline", campaign.id, campaign.epoch, campaign.stages.map((stage) => stage.status).join()],
-    queryFn: async () => (await body(api.GET("/customer/ota/campaigns/{campaign_id}/timeline", { params: { path: { campaign_id: campaign.id } } }))).entries as TimelineEntry[],
+    queryFn: async () => (await body(api.GET("/customer/ota/campaigns/{campaign_id}/timeline", of(campaign.id)))).entries,
     placeholderData: (before) => before,
   });
 }
@@ -58,17 +59,8 @@ export interface ListFilter {
   status: CampaignStatus | "";
 }
 
-interface CampaignPage {
-  campaigns: Campaign[];
-  total: number;
-  total_capped: boolean;
-  next: string | null;
-}
-
 const page = (filter: ListFilter, after: string | null, limit: number) =>
-  body<unknown>(
-    api.GET("/customer/ota/campaigns", { params: { query: { limit, ...(after && { after }), ...(filter.search && { search: filter.search }), ...(filter.status && { status: filter.status }) } } }),
-  ) as Promise<CampaignPage>;
+  body(api.GET("/customer/ota/campaigns", { params: { query: { limit, ...(after && { after }), ...(filter.search && { search: filter.search }), ...(filter.status && { status: filter.status }) } } }));
 
 export function useCampaigns(filter: ListFilter) {
   return useInfiniteQuery({
@@ -94,17 +86,17 @@ export function useCampaignCounts() {
 }
 
 interface Paged {
-  pages: CampaignPage[];
+  pages: CampaignList[];
   pageParams: unknown[];
 }
 
 /** Patches every list and campaign that is known; `fresh` hears of campaigns that no list shows. */
-export function useListStream(fresh: (ids: number[]) => void, also?: (changes: CampaignChange[]) => void) {
+export function useListStream(fresh: (ids: number[]) => void, also?: (changes: CampaignSummary[]) => void) {
   const client = useQueryClient();
   return useStream("/customer/ota/events", {
     event: (name, data) => {
       if (name !== "campaigns") return;
-      const changes = (data as { campaigns: CampaignChange[] }).campaigns;
+      const changes = (data as { campaigns: CampaignSummary[] }).campaigns;
       fresh(patchEverywhere(client, changes));
       also?.(changes);
       void client.invalidateQueries({ queryKey: ["campaigns", "counts"], refetchType: "active" }, { cancelRefetch: false });
@@ -113,13 +105,13 @@ export function useListStream(fresh: (ids: number[]) => void, also?: (changes: C
   });
 }
 
-function patchEverywhere(client: QueryClient, changes: CampaignChange[]): number[] {
+function patchEverywhere(client: QueryClient, changes: CampaignSummary[]): number[] {
   const unknown = new Set(changes.map((change) => change.id));
   for (const [queryKey, known] of client.getQueriesData<Paged>({ queryKey: ["campaigns"] })) {
     if (!known?.pages) continue;
-    const pages = known.pages.map((one) => {
-      for (const { id } of one.campaigns) unknown.delete(id);
-      return { ...one, campaigns: patchList(one.campaigns, changes).campaigns };
+    const pages = known.pages.map((list) => {
+      for (const { id } of list.campaigns) unknown.delete(id);
+      return { ...list, campaigns: patchList(list.campaigns, changes).campaigns };
     });
     client.setQueryData(queryKey, { ...known, pages });
   }
@@ -145,9 +137,11 @@ async function rowsOf(id: number, status: Status, search: string, reason: string
 }
 
 /** The campaign's rows, worst state first, a page at a time; nothing is loaded that is not looked at. */
-export function useRows(id: number, counts: Counts, only: Status | "", search: string, reason: string | null) {
+export function useRows(campaign: Campaign, only: Status | "", search: string, reason: string | null) {
+  const { id, status_breakdown: counts } = campaign;
+  const over = isOver(campaign);
   return useInfiniteQuery({
-    queryKey: ["rows", id, only, search, reason],
+    queryKey: ["rows", id, only, search, reason, over],
     queryFn: async ({ pageParam }): Promise<RowPage> => {
       const states = only ? [only] : WORST_FIRST.filter((status) => counts[status]);
       for (let { state, after } = pageParam; state < states.length; state += 1, after = null) {
@@ -160,29 +154,28 @@ export function useRows(id: number, counts: Counts, only: Status | "", search: s
     initialPageParam: { state: 0, after: null } as RowCursor,
     getNextPageParam: (last) => last.next,
     placeholderData: (before) => before,
-    maxPages: 200,
+    // Every page that is loaded is read again, so the more there are the less often.
+    refetchInterval: ({ state }) => !over && (state.data && state.data.pages.length > 3 ? 15_000 : 2500),
   });
 }
 
 // ---- what people do
 
 export type Control = "start" | "pause" | "abort";
-type Controlled = Campaign & { control: "announced" | "pending" | null };
-
 const CONTROL = {
   start: "/customer/ota/campaigns/{campaign_id}/start",
   pause: "/customer/ota/campaigns/{campaign_id}/pause",
   abort: "/customer/ota/campaigns/{campaign_id}/abort",
 } as const;
 
-function useSettled(done: (answer: Controlled) => string) {
+function useSettled<T>(done: (asked: T) => string) {
   const client = useQueryClient();
   return {
-    onSuccess: (answer: Controlled) => {
+    onSuccess: (answer: Campaign | Controlled, asked: T) => {
       remember(client, answer);
       void client.invalidateQueries({ queryKey: ["campaigns"] });
-      if (answer.control === "pending") toast.warning(t.campaign.pending);
-      else toast.success(done(answer));
+      if ("control" in answer && answer.control === "pending") toast.warning(t.campaign.pending);
+      else toast.success(done(asked));
     },
     onError: (error: unknown) => {
       const { title, detail } = asRefusal(error);
@@ -193,36 +186,30 @@ function useSettled(done: (answer: Controlled) => string) {
 
 export function useControl(campaign: Campaign) {
   const words: Record<Control, string> = { start: campaign.status === "PAUSED" ? t.campaign.resumed : t.campaign.started, pause: t.campaign.paused, abort: t.campaign.aborted };
-  let asked: Control = "start";
   return useMutation({
-    mutationFn: (control: Control) => {
-      asked = control;
-      return body<unknown>(api.POST(CONTROL[control], { params: { path: { campaign_id: campaign.id } }, body: {} })) as Promise<Controlled>;
-    },
-    ...useSettled(() => words[asked]),
+    mutationFn: (control: Control) => body(api.POST(CONTROL[control], { ...of(campaign.id), body: {} })),
+    ...useSettled((control: Control) => words[control]),
   });
 }
 
 export function useChangeRate(id: number) {
   return useMutation({
-    mutationFn: (rollout_rate: number) => body<unknown>(api.PATCH("/customer/ota/campaigns/{campaign_id}", { params: { path: { campaign_id: id } }, body: { rollout_rate } })) as Promise<Controlled>,
+    mutationFn: (rollout_rate: number) => body(api.PATCH("/customer/ota/campaigns/{campaign_id}", { ...of(id), body: { rollout_rate } })),
     ...useSettled(() => t.campaign.rateChanged),
   });
 }
 
-async function post<T>(path: string, json: object): Promise<T> {
-  const response = await fetchApi(`/customer/ota/campaigns${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(json) });
-  return (await response.json()) as T;
-}
-
 export function useApprove(id: number) {
-  return useMutation({ mutationFn: (stage: number) => post<Controlled>(`/${id}/stages/${stage}/approve`, {}), ...useSettled(() => t.campaign.approved) });
+  return useMutation({
+    mutationFn: (number: number) => body(api.POST("/customer/ota/campaigns/{campaign_id}/stages/{number}/approve", { params: { path: { campaign_id: id, number } }, body: {} })),
+    ...useSettled(() => t.campaign.approved),
+  });
 }
 
 export function useRetry(id: number) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: () => post<{ accepted: number }>(`/${id}/retry`, {}),
+    mutationFn: () => body(api.POST("/customer/ota/campaigns/{campaign_id}/retry", { ...of(id), body: {} })),
     onSuccess: ({ accepted }) => {
       toast.success(t.campaign.retried(accepted));
       void client.invalidateQueries({ queryKey: key(id) });
@@ -234,7 +221,7 @@ export function useRetry(id: number) {
 export function useDeleteCampaign() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (id: number) => body(api.DELETE("/customer/ota/campaigns/{campaign_id}", { params: { path: { campaign_id: id } } })),
+    mutationFn: (id: number) => body(api.DELETE("/customer/ota/campaigns/{campaign_id}", of(id))),
     onSuccess: () => {
       toast.success(t.campaign.deleted);
       void client.invalidateQueries({ queryKey: ["campaigns"] });
@@ -243,15 +230,9 @@ export function useDeleteCampaign() {
   });
 }
 
-export interface Preview {
-  would_update: number;
-  skipped: Record<string, number>;
-  busy_elsewhere: number;
-  stages: { name: string; total: number }[];
-  estimated_seconds: number;
-  bytes: number;
-}
+const PREVIEW = { params: { query: { preview: true } } };
 
-export const preview = (request: NewCampaign) => post<Preview>("?preview=true", request);
+/** What a campaign would do; nothing is kept. */
+export const preview = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { ...PREVIEW, body: request })) as Promise<Preview>;
 
-export const createCampaign = (request: NewCampaign) => body<unknown>(api.POST("/customer/ota/campaigns", { body: request })) as Promise<Campaign>;
+export const createCampaign = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { body: request })) as Promise<Campaign>;

@@ -42,9 +42,10 @@ function RegisterForm({ done }: { done: () => void }) {
   const { errors } = formState;
   const needed = { validate: (text: string) => text.trim() !== "" || t.create.required };
 
+  const sha256 = hashing.state === "done" ? hashing.sha256 : null;
   useEffect(() => {
-    if (hashing.state === "done") setValue("checksum_sha256", hashing.sha256, { shouldValidate: true });
-  }, [hashing, setValue]);
+    if (sha256) setValue("checksum_sha256", sha256, { shouldValidate: true });
+  }, [sha256, setValue]);
   const choose = (chosen: File) => {
     setFile(chosen);
     setValue("file_size_bytes", String(chosen.size), { shouldValidate: true });

@@ -1,7 +1,7 @@
 /** Firmware versions from the server, and what people do to them. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, body, fetchApi } from "@/api/client";
-import type { CampaignStatus, NewFirmware } from "@/api/types";
+import { api, body } from "@/api/client";
+import type { NewFirmware } from "@/api/types";
 
 export function useFirmware(search: string) {
   return useInfiniteQuery({
@@ -21,15 +21,10 @@ export function useOneFirmware(id: number | null) {
   });
 }
 
-export interface Usage {
-  devices: number;
-  campaigns: { id: number; name: string; status: CampaignStatus }[];
-}
-
 export function useUsage(id: number | null) {
   return useQuery({
     queryKey: ["firmware-usage", id],
-    queryFn: async () => (await (await fetchApi(`/customer/ota/firmware-usage?firmware_version_id=${id}`)).json()) as Usage,
+    queryFn: () => body(api.GET("/customer/ota/firmware-usage", { params: { query: { firmware_version_id: id! } } })),
     enabled: id !== null,
     staleTime: 10_000,
   });

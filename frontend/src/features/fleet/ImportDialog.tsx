@@ -3,6 +3,7 @@ import { CircleCheck, Download } from "lucide-react";
 import { useState } from "react";
 import { toast } from "sonner";
 import { asRefusal, type FieldError, type Refusal } from "@/api/problem";
+import type { Imported } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Drop } from "@/components/ui/drop";
@@ -11,7 +12,7 @@ import { Failure, Loading, Skeleton } from "@/components/ui/states";
 import { bytes, devices } from "@/lib/format";
 import { t } from "@/lib/texts.en";
 import { previewOf, split } from "./csv";
-import { useCheck, useGroups, useImport, type Imported } from "./queries";
+import { useCheck, useGroups, useImport } from "./queries";
 
 const MOST_BYTES = 64 << 20;
 
@@ -127,8 +128,6 @@ function Lines({ header, rows }: { header: string[]; rows: string[][] }) {
         </thead>
         <tbody>
           {rows.map((row, line) => (
-            // Lines of a file keep their places.
-            // oxlint-disable-next-line react/no-array-index-key
             <tr key={line} className="border-t border-line">{header.map((name, place) => <td key={`${name}${place}`} className="px-3 py-1.5 whitespace-nowrap">{row[place]}</td>)}</tr>
           ))}
         </tbody>

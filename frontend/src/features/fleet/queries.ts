@@ -2,6 +2,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body, fetchApi } from "@/api/client";
 import { Refusal } from "@/api/problem";
+import type { Imported } from "@/api/types";
 
 const encoded = encodeURIComponent;
 
@@ -69,12 +70,6 @@ export function useRemoveMember(groupId: string) {
 export function useAddDevice() {
   const onSuccess = useFleetChanged();
   return useMutation({ mutationFn: (device: { device_id: string; device_type: string; current_version: string | null }) => body(api.POST("/customer/devices", { body: device })), onSuccess });
-}
-
-export interface Imported {
-  created: number;
-  updated: number;
-  added_to_group: number;
 }
 
 const IMPORT_TIMEOUT_MS = 300_000;

@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, Rocket, ShieldAlert, ShieldQuestion, Snail, Undo2, type LucideIcon } from "lucide-react";
 import { Link } from "react-router";
-import type { Campaign } from "@/api/types";
+import type { Campaign, Overview } from "@/api/types";
 import { useMay } from "@/app/session";
 import { ButtonLink } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
@@ -21,7 +21,7 @@ import { Failures } from "../campaigns/parts/side-cards";
 import { MOOD } from "../campaigns/parts/verdict-card";
 import { campaignUrl, useListStream } from "../campaigns/queries";
 import { verdict } from "../campaigns/verdict";
-import { useOverview, type Overview } from "./queries";
+import { useOverview } from "./queries";
 
 export default function OverviewPage() {
   const overview = useOverview();

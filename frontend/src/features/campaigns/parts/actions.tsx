@@ -11,13 +11,13 @@ import { t } from "@/lib/texts.en";
 import { useControl, useDeleteCampaign, useRetry } from "../queries";
 import { RateDialog } from "./rate-dialog";
 
-/** What the state of a campaign allows. */
-export const allowed = ({ status, end_at, failed }: Campaign, now: number) => ({
+/** What the state of a campaign allows; past its `end_at` the server refuses another try. */
+export const allowed = ({ status, failed }: Campaign) => ({
   start: status === "CREATED" || status === "PAUSED",
   pause: status === "RUNNING",
   abort: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
   rate: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
-  retry: failed > 0 && ["RUNNING", "PAUSED", "COMPLETED"].includes(status) && !(end_at && Date.parse(end_at) < now),
+  retry: failed > 0 && ["RUNNING", "PAUSED", "COMPLETED"].includes(status),
   delete: status === "CREATED",
 });
 
@@ -26,7 +26,7 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
   const control = useControl(campaign);
   const retry = useRetry(campaign.id);
   const [dialog, setDialog] = useState<"abort" | "rate" | "delete" | null>(null);
-  const can = allowed(campaign, Date.now());
+  const can = allowed(campaign);
   const close = (open: boolean) => !open && setDialog(null);
   if (!may.operate) return null;
   return (

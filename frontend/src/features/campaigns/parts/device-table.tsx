@@ -33,11 +33,8 @@ export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: P
   const [search, setSearch] = useState("");
   const rested = useRested(search.trim());
   const counts = campaign.status_breakdown;
-  const rows = useRows(campaign.id, counts, only, rested, reason);
+  const rows = useRows(campaign, only, rested, reason);
   const all = rows.data?.pages.flatMap((page) => page.rows) ?? [];
-  const { refetch } = rows;
-  const changed = JSON.stringify(counts);
-  useRefreshed(changed, () => void refetch({ cancelRefetch: false }));
   const filters = [{ value: "" as const, label: t.rows.all, total: campaign.total_devices }, ...ORDER.filter((status) => counts[status]).map((status) => ({ value: status, label: LOOK[status].word, total: counts[status] }))];
   const clear = () => {
     setSearch("");
@@ -68,23 +65,6 @@ export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: P
       )}
     </Card>
   );
-}
-
-/** Reads again when the counts have changed, at most every 2.5 s. */
-function useRefreshed(changed: string, refresh: () => void) {
-  const rested = useRef(0);
-  const latest = useRef(refresh);
-  useEffect(() => {
-    latest.current = refresh;
-  });
-  useEffect(() => {
-    const wait = Math.max(0, rested.current + 2500 - Date.now());
-    const timer = setTimeout(() => {
-      if (rested.current) latest.current();
-      rested.current = Date.now();
-    }, wait);
-    return () => clearTimeout(timer);
-  }, [changed]);
 }
 
 const COLUMNS = "grid grid-cols-[minmax(9rem,1.3fr)_8.5rem_10rem_7rem_5rem_minmax(10rem,2fr)_6rem] items-center gap-x-3 px-4 sm:px-5";

@@ -2,7 +2,7 @@
 import type { DeviceRow } from "@/api/types";
 import { DeviceState } from "@/components/ui/chips";
 import { cn } from "@/lib/cn";
-import { exactly, moment } from "@/lib/format";
+import { exactly, momentToSecond } from "@/lib/format";
 import { LOOK } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 
@@ -17,7 +17,7 @@ export function steps(row: DeviceRow): { at: string; word: string; due?: boolean
     [row.completed_at, `${words.completed}: ${LOOK[row.status].word}`],
     [row.status === "PENDING" && row.wait ? row.next_attempt_at : null, words.next, true],
   ];
-  return all.flatMap(([at, word, due]) => (at ? [{ at, word, ...(due && { due }) }] : [])).sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  return all.flatMap(([at, word, due]) => (at ? [{ at, word, ...(due && { due }) }] : [])).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
 export function UpdateSteps({ row, maxAttempts }: { row: DeviceRow; maxAttempts?: number }) {
@@ -47,7 +47,7 @@ export function UpdateSteps({ row, maxAttempts }: { row: DeviceRow; maxAttempts?
               <span aria-hidden className={cn("absolute top-1.5 -left-[1.2rem] size-1.75 rounded-full", step.due ? "border border-ink-3 bg-card" : "bg-ink-3")} />
               {step.word}
               <time dateTime={step.at} title={exactly(step.at)} className="text-ink-3">
-                {moment(step.at)}
+                {momentToSecond(step.at)}
               </time>
             </li>
           ))}

@@ -71,9 +71,11 @@ UPDATE ota_device_status SET
 WHERE campaign_id = $1 AND status = 'PENDING' AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'PENDING' LIMIT $2 {_LOCK}))
 """
+AGAIN = """status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL, next_attempt_at = '-infinity',
+    completed_at = NULL"""
+"""What an operator's retry makes of a FAILED row."""
 _RETRY_FAILED = f"""
-UPDATE ota_device_status SET status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL,
-    next_attempt_at = '-infinity', completed_at = NULL
+UPDATE ota_device_status SET {AGAIN}
 WHERE campaign_id = $1 AND status = 'FAILED' AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'FAILED' AND completed_at <= $3
     LIMIT $2 {_LOCK}))

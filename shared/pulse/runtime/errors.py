@@ -58,5 +58,14 @@ class Unavailable(OtaError):
     status, code, title = 503, "unavailable", "A part that is needed does not answer"
 
 
+class Replay(Exception):
+    """The request was done before: this is what it was answered (`answer` is JSON)."""
+
+    def __init__(self, status: int, answer: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.answer = answer
+
+
 class StartRefused(Exception):
     """A process must not start as things are; the message is the one line that says why."""

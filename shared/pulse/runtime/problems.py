@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from pulse.runtime.errors import FieldError, Invalid, OtaError, Unauthenticated, Unavailable, Unreadable
+from pulse.runtime.errors import FieldError, Invalid, OtaError, Replay, Unauthenticated, Unavailable, Unreadable
 
 log = structlog.get_logger()
 
@@ -67,6 +67,7 @@ def handlers(outages: Iterable[type[Exception]]) -> dict[int | type[Exception], 
     unavailable: dict[int | type[Exception], Callable[[Request, Any], Any]] = dict.fromkeys(outages, _unavailable)
     return unavailable | {
         OtaError: _refusal,
+        Replay: _replayed,
         RequestValidationError: _validation,
         HTTPException: _http,
         Exception: _failure,
@@ -76,6 +77,11 @@ def handlers(outages: Iterable[type[Exception]]) -> dict[int | type[Exception], 
 async def _refusal(request: Request, error: OtaError) -> Response:
     headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
     return problem_response(request.scope, error, headers)
+
+
+async def _replayed(_: Request, replay: Replay) -> Response:
+    headers = {"idempotency-replayed": "true"}
+    return Response(replay.answer, replay.status, headers, media_type="application/json")
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -4,14 +4,15 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import JSONResponse
 
-from campaign_svc import approval, campaigns, retry
-from campaign_svc import preview as previews
+from campaign_svc import approval, campaigns, preview, retry
 from campaign_svc.campaign_schemas import (
     Campaign,
     CampaignFilter,
     CampaignList,
     ControlledCampaign,
+    CreateOptions,
     NewCampaign,
     NewRate,
     Preview,
@@ -38,22 +39,25 @@ PENDING: dict[int | str, dict[str, Any]] = {
     ACCEPTED: {"model": ControlledCampaign, "description": "Saved, but not every dispatcher may know it yet"}
 }
 StageNumber = Annotated[int, Path(ge=0, le=1000)]
-PreviewOnly = Annotated[bool, Query(description="say what the campaign would do, and keep nothing")]
 
 
 @router.post(
     "",
     status_code=201,
+    response_model=Campaign,
     operation_id="create_campaign",
     responses={200: {"model": Preview, "description": "With `preview=true`: nothing was kept"}},
 )
 async def create(
-    new: NewCampaign, who: Operator, pool: Database, once: OnlyOnce, response: Response, preview: PreviewOnly = False
-) -> Campaign | Preview:
+    new: NewCampaign,
+    wanted: Annotated[CreateOptions, Query()],
+    who: Operator,
+    pool: Database,
+    once: OnlyOnce,
+) -> Campaign | JSONResponse:
     """Creates a campaign over the devices that are in the group now. It begins with `start`."""
-    if preview:
-        response.status_code = 200
-        return await previews.preview(pool, who, new)
+    if wanted.preview:
+        return JSONResponse((await preview.preview(pool, who, new)).model_dump(mode="json"))
     return await campaigns.create(pool, who, once, new)
 
 

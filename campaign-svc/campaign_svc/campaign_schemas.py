@@ -153,6 +153,12 @@ class Campaign(BaseModel):
     completed_at: Timestamp | None
 
 
+class CreateOptions(Body):
+    """`preview`: say what the campaign would do, and keep nothing."""
+
+    preview: bool = False
+
+
 class PreviewStage(BaseModel):
     """A stage as it would be; skipped devices are part of the last one."""
 

@@ -165,8 +165,11 @@ async def remove_members(
 
 
 async def _lock_known(conn: Connection, who: Principal, group_id: str, device_ids: list[str]) -> None:
-    if not await store.lock_group(conn, who.tenant, group_id):
+    """Devices first, then the group: in the order in which a deletion locks them."""
+    if await store.group(conn, who.tenant, group_id) is None:
         raise GroupNotFound(f"there is no group {group_id}")
     unknown = await store.unknown_devices(conn, who.tenant, sorted(set(device_ids)))
     if unknown:
         raise unknown_devices(device_ids, unknown)
+    if not await store.lock_group(conn, who.tenant, group_id):
+        raise GroupNotFound(f"there is no group {group_id}")

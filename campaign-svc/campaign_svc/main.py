@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from campaign_svc import campaign_api, engine, fleet_api
+from campaign_svc import campaign_api, engine, fleet_api, import_api
 from campaign_svc.announce import Announcer
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.kafka import CONTROL, REQUESTS
@@ -19,7 +19,7 @@ def build(
 ) -> FastAPI:
     """The application; without parts it can only be described (its OpenAPI), not run."""
     app = create_app("Pulse OTA: campaigns, devices and groups", ready=ready, outages=db.OUTAGES)
-    for router in (campaign_api.router, fleet_api.devices, fleet_api.groups):
+    for router in (campaign_api.router, import_api.router, fleet_api.devices, fleet_api.groups):
         app.include_router(router)
     app.state.pool, app.state.verifier, app.state.announcer = pool, verifier, announcer
     return app

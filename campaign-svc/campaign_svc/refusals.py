@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from pulse.runtime.errors import Conflict, FieldError, Invalid, NotFound
+from pulse.runtime.errors import Conflict, FieldError, Invalid, LineError, NotFound
 
 NAMED_ERRORS = 100
 """At most so many fields are named in one refusal."""
@@ -66,6 +66,16 @@ class UnknownDevice(Invalid):
 
 class DuplicateDevice(Invalid):
     code = "duplicate_device"
+
+
+class InvalidCsv(Invalid):
+    """`errors` names the first wrong lines, `total` counts them all."""
+
+    code = "invalid_csv"
+
+    def __init__(self, errors: Sequence[LineError], total: int) -> None:
+        super().__init__(f"{total} errors in the file; nothing was imported", errors=tuple(errors))
+        self.extensions = {"errors_total": total}
 
 
 def unknown_devices(device_ids: Sequence[str], unknown: Collection[str]) -> UnknownDevice:

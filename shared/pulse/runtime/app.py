@@ -22,15 +22,16 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class ProblemField(BaseModel):
-    """One field that is wrong."""
+    """One field that is wrong; in a file, in which line."""
 
     field: str
     code: str
     detail: str
+    line: int = 0
 
 
 class Problem(BaseModel):
-    """RFC 9457: every error of every endpoint."""
+    """RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named."""
 
     type: str
     title: str
@@ -39,6 +40,7 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[ProblemField]
+    errors_total: int = 0
 
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

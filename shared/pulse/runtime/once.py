@@ -94,7 +94,7 @@ class Once:
 
 def once(request: Request, key: str | None, body_sha256: str) -> Once:
     """For a body that was read elsewhere; `body_sha256` in hexadecimal digits."""
-    seen = "\0".join((request.method, request.url.path, request.url.query, body_sha256))
+    seen = f"{request.method} {request.url.path}?{request.url.query} {body_sha256}"
     usual: int = request.scope["route"].status_code or 200
     return Once(key, sha256(seen.encode()).hexdigest(), usual)
 

@@ -38,7 +38,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 41
 
 def problem_response(scope: Scope, error: OtaError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer to a refusal."""
-    return _problem(scope, error.status, error.code, error.title, error.detail, error.errors, headers)
+    return _problem(scope, error.status, error.code, error.title, error.detail, error.errors, headers, error.extensions)
 
 
 def _problem(
@@ -49,8 +49,10 @@ def _problem(
     detail: str,
     errors: tuple[FieldError, ...] = (),
     headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, int] | None = None,
 ) -> JSONResponse:
     body = {
+        **(extensions or {}),
         "type": f"urn:pulse-ota:problem:{code}",
         "title": title,
         "status": status,

@@ -1,4 +1,4 @@
-"""The token bucket that keeps a campaign's rate: pure, time is an argument."""
+"""The token bucket that keeps a rate: pure, time is an argument."""
 
 
 class Bucket:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
+from pulse.runtime.rate_limit import RateLimitHeaders
 
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[bool]]
@@ -72,8 +73,10 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.add_middleware(TooLargeProblems)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(Measured)
     app.add_middleware(RequestIds)
+    app.state.limits = None
     _add_probes(app, ready)
     return app
 

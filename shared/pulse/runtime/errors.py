@@ -67,6 +67,16 @@ class Invalid(OtaError):
     status, code, title = 422, "invalid", "A field is not as it must be"
 
 
+class TooManyRequests(OtaError):
+    """`wait`: whole seconds until it may be tried again."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"more requests than the rate allows; try again in {wait} s")
+        self.wait = wait
+
+
 class Unavailable(OtaError):
     status, code, title = 503, "unavailable", "A part that is needed does not answer"
 

@@ -13,7 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from pulse.runtime.errors import FieldError, Invalid, OtaError, Replay, Unauthenticated, Unavailable, Unreadable
+from pulse.runtime.errors import (
+    FieldError,
+    Invalid,
+    OtaError,
+    Replay,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -77,7 +86,11 @@ def handlers(outages: Iterable[type[Exception]]) -> dict[int | type[Exception], 
 
 
 async def _refusal(request: Request, error: OtaError) -> Response:
-    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        headers["retry-after"] = str(error.wait)
     return problem_response(request.scope, error, headers)
 
 

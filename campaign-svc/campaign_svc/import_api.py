@@ -48,8 +48,8 @@ async def import_devices(
     line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
     and `code`; `errors_total` counts them all.
     """
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "text/csv" or "charset=" in parameters.lower().replace("charset=utf-8", ""):
+    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    if kind.strip() != "text/csv" or parameters.replace('"', "").strip() not in {"", "charset=utf-8"}:
         raise UnsupportedMediaType("the body must be text/csv in UTF-8")
     async with _spooled(request) as (file, digest):
         only_once = once(request, idempotency_key, digest)

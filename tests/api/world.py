@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import campaign_svc.main
@@ -34,6 +35,7 @@ class World:
     app: ASGIApp
     api: Caller
     sql: db.Pool
+    bootstrap: str
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def name(self) -> str:
@@ -102,6 +104,18 @@ class World:
             status,
         )
 
+    async def last_record(self, topic: str) -> bytes:
+        """The newest record on a topic's first partition."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap)
+        await consumer.start()
+        try:
+            partition = TopicPartition(topic, 0)
+            consumer.assign([partition])
+            consumer.seek(partition, (await consumer.end_offsets([partition]))[partition] - 1)
+            return bytes((await consumer.getone(partition)).value)
+        finally:
+            await consumer.stop()
+
 
 def _door(catalog: ASGIApp, campaign: ASGIApp) -> ASGIApp:
     """What the gateway does with paths."""
@@ -129,4 +143,4 @@ async def world(
             catalog_svc.main.build(catalog_pool, checks, limits),
             campaign_svc.main.build(campaign_pool, checks, announcer, {}, limits),
         )
-        yield World(app, caller(app), sql)
+        yield World(app, caller(app), sql, topics.bootstrap)

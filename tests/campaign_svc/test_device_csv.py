@@ -13,7 +13,7 @@ def devices(content: str | bytes) -> dict[int, tuple[object, ...]]:
     """By line; fails when any line is wrong."""
     given = DeviceCsv(BytesIO(content if isinstance(content, bytes) else content.encode()))
     assert given.header_errors == []
-    found = {}
+    found: dict[int, tuple[object, ...]] = {}
     for line in given.lines():
         assert isinstance(line, GivenLine), line
         device = line.device

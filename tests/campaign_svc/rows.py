@@ -55,7 +55,9 @@ class Fleet:
 
     async def clear(self) -> None:
         await self.pool.execute(
-            "TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ingest_members CASCADE"
+            """TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ota_campaign_reasons,
+                   ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members
+               CASCADE"""
         )
 
     async def firmware(self, version: str = "2.1.0", *, withdrawn: bool = False) -> int:

@@ -46,6 +46,11 @@ class Campaign:
     async def _control(self, what: str) -> Asked:
         return self._noted(what, await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"}))
 
+    async def pause_unannounced(self) -> None:
+        """Pauses while Kafka is away: saved, and 202."""
+        answer = await self.http.post(f"{self._path}/pause", json={})
+        assert (answer.status_code, answer.json()["control"]) == (202, "pending"), answer.text
+
     async def change_rate(self, rate: int) -> Asked:
         self.rates.append(rate)
         return self._noted("rate", await self.http.patch(self._path, json={"rollout_rate": rate}))

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleetsim.device import (
     LAST_REPORT_FOR,
@@ -225,3 +227,43 @@ def test_word_of_an_update_that_is_not_at_hand_is_ignored(event: Work) -> None:
     at_work = after(FRESH, Received(command()))
     assert step(at_work, event, NOON) == at_work
     assert step(FRESH, event, NOON) == FRESH
+
+
+commands = st.builds(
+    command,
+    campaign_id=st.integers(1, 3),
+    attempt=st.integers(1, 3),
+    minute=st.integers(0, 59),
+    version=st.sampled_from(["2.0.0", "3.0.0"]),
+)
+work = st.integers(1, 3).flatmap(
+    lambda number: st.sampled_from(
+        [Progressed(number, 50), Downloaded(number), Installed(number), Broke(number, "x", "x"), FellSilent(number)]
+    )
+)
+happenings = st.lists(st.tuples(commands.map(Received) | work | st.just(Subscribed()), st.integers(0, 90)), max_size=30)
+
+
+@given(happenings)
+def test_device_acts_on_each_command_at_most_once_and_never_on_an_older_one_after_a_newer(
+    events: list[tuple[Event, int]],
+) -> None:
+    memory, acted = FRESH, [""]
+    for event, minute in events:
+        before, memory = memory.at_hand, step(memory, event, NOON + timedelta(minutes=minute))
+        if memory.at_hand is not None and memory.at_hand != before:
+            assert memory.at_hand.issued_at > acted[-1]
+            acted.append(memory.at_hand.issued_at)
+        assert memory.handled >= acted[-1]
+        assert memory.waiting is None or memory.at_hand is not None
+
+
+@given(happenings)
+def test_what_a_device_says_is_of_a_command_that_it_got_or_only_its_version(events: list[tuple[Event, int]]) -> None:
+    memory, got = FRESH, set[tuple[int | None, int | None]]()
+    for event, minute in events:
+        if isinstance(event, Received):
+            got.add((event.command.campaign_id, event.command.attempt))
+        memory = step(memory, event, NOON + timedelta(minutes=minute))
+        for report in memory.unsent:
+            assert (report.campaign_id, report.attempt) in got | {(None, None)}

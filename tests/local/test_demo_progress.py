@@ -35,6 +35,8 @@ def reading(at: float = 10.0, status: str = "RUNNING", reason: Any = None, **cou
             "dispatched_devices": dispatched,
             "total_devices": 500,
             "rollout_rate": 1200,
+            "failing_devices": 3,
+            "abort_at": 21,
         },
     )
 
@@ -101,6 +103,11 @@ def test_demo_is_over_when_every_device_is_settled_and_good_when_nobody_interfer
 def test_failures_are_counted_by_reason_most_frequent_first() -> None:
     devices = [{"error_code": code} for code in ("timeout", "install_failed", "timeout", None)]
     assert reasons(devices) == [("timeout", 2), ("install_failed", 1), ("unknown", 1)]
+
+
+def test_running_campaign_is_shown_with_the_failures_at_which_it_would_stop() -> None:
+    assert "failed attempt: 3, stops by itself at 21" in plain(reading(), Progress(), [])
+    assert "stops by itself" not in plain(reading(status="PAUSED"), Progress(), [])
 
 
 @given(counts=st.lists(st.integers(0, 1000), min_size=8, max_size=8), width=st.integers(8, 200))

@@ -1,6 +1,6 @@
 """What successive readings of a campaign tell: its rate, the time left, whether it is over, why devices failed."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -47,28 +47,28 @@ class Reading:
 class Progress:
     """The readings so far; rates are devices per minute."""
 
-    _window: deque[tuple[float, int]] = field(default_factory=lambda: deque([(0.0, 0)]))
-    _all_dispatched: tuple[float, int] = (0.0, 0)
+    _dispatched: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
 
     def add(self, reading: Reading) -> None:
-        dispatched = reading.campaign["dispatched_devices"]
-        if dispatched > self._all_dispatched[1]:
-            self._all_dispatched = reading.at, dispatched
-        self._window.append((reading.at, dispatched))
-        while len(self._window) > 2 and reading.at - self._window[1][0] >= WINDOW_SECONDS:
-            self._window.popleft()
+        self._dispatched.append((reading.at, reading.campaign["dispatched_devices"]))
 
     @property
     def rate(self) -> float:
         """Devices dispatched for the first time, over the last seconds."""
-        (since, before), (now, dispatched) = self._window[0], self._window[-1]
-        return 60 * (dispatched - before) / (now - since) if now > since else 0.0
+        now = self._dispatched[-1][0]
+        first = max((point for point in self._dispatched if now - point[0] >= WINDOW_SECONDS), default=(0.0, 0))
+        return _per_minute(first, self._dispatched[-1])
 
     @property
     def mean_rate(self) -> float:
-        """The same from the start until the last device was dispatched."""
-        at, dispatched = self._all_dispatched
-        return 60 * dispatched / at if at else 0.0
+        """The same from the start until nine tenths were dispatched (the last ones were offline, or come late)."""
+        enough = 0.9 * self._dispatched[-1][1]
+        return _per_minute((0.0, 0), next(point for point in self._dispatched if point[1] >= enough))
+
+
+def _per_minute(first: tuple[float, int], last: tuple[float, int]) -> float:
+    seconds = last[0] - first[0]
+    return 60 * (last[1] - first[1]) / seconds if seconds > 0 else 0.0
 
 
 def seconds_left(reading: Reading) -> float | None:

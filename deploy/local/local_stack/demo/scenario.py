@@ -46,15 +46,16 @@ class Scenario:
         return [f"demo-{number:04}" for number in range(1, self.settings.devices + 1)]
 
     def campaign(self, firmware_id: int) -> Json:
-        """Judged once a tenth of the devices (50 at most) have finished, so that one early failure decides nothing."""
+        """Judged by the sequential rule: a failed first attempt counts at once, and no early failure decides alone."""
         return {
             "name": f"Demo {self.stamp}",
             "firmware_version_id": firmware_id,
             "target_group_id": self.group_id,
             "rollout_strategy": "linear",
             "rollout_rate": self.settings.rate,
+            "abort_rule": "sequential",
             "abort_threshold": ABORT_THRESHOLD,
-            "abort_min_devices": max(1, min(50, self.settings.devices // 10)),
+            "abort_confidence": 0.95,
             "max_attempts": MAX_ATTEMPTS,
             "attempt_timeout_seconds": ATTEMPT_SECONDS,
         }

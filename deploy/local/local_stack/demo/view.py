@@ -45,8 +45,13 @@ def pace(reading: Reading, progress: Progress) -> str:
     return f"{progress.rate:.0f} devices/min of at most {promised} · {reading.at:.0f} s so far · {end}"
 
 
-def failures(counted: Reasons) -> str:
-    return "failed for good: " + (", ".join(f"{code} {n}" for code, n in counted) if counted else "none")
+def failures(reading: Reading, counted: Reasons) -> str:
+    """Why devices failed, and how near the campaign is to stopping itself."""
+    text = "failed for good: " + (", ".join(f"{code} {n}" for code, n in counted) if counted else "none")
+    limit = reading.campaign["abort_at"]
+    if reading.campaign["status"] != "RUNNING" or limit is None:
+        return text
+    return f"{text} · at least one failed attempt: {reading.campaign['failing_devices']}, stops by itself at {limit}"
 
 
 def panel(reading: Reading, progress: Progress, counted: Reasons, width: int) -> Panel:
@@ -54,7 +59,7 @@ def panel(reading: Reading, progress: Progress, counted: Reasons, width: int) ->
     campaign = reading.campaign
     colour = CAMPAIGN_COLOURS.get(campaign["status"], "white")
     lines = [bar(reading.counts, max(10, width - 4)), legend(reading.counts), Text(pace(reading, progress))]
-    lines.append(Text(failures(counted), "red" if counted else "dim"))
+    lines.append(Text(failures(reading, counted), "red" if counted else "dim"))
     if reading.reason:
         lines.append(Text(reading.reason, f"bold {colour}"))
     return Panel(
@@ -66,7 +71,7 @@ def plain(reading: Reading, progress: Progress, counted: Reasons) -> str:
     """The same in one line."""
     counts = ", ".join(f"{status.lower()} {n}" for status, n in reading.counts.items() if n)
     reason = f" ({reading.reason})" if reading.reason else ""
-    return f"{reading.campaign['status']}{reason}: {counts}; {pace(reading, progress)}; {failures(counted)}"
+    return f"{reading.campaign['status']}{reason}: {counts}; {pace(reading, progress)}; {failures(reading, counted)}"
 
 
 def summary(reading: Reading, progress: Progress, counted: Reasons) -> Table:
@@ -80,7 +85,7 @@ def summary(reading: Reading, progress: Progress, counted: Reasons) -> Table:
         table.add_row(f"failed: {code}", str(devices))
     table.add_row("took", f"{reading.at:.0f} s")
     promised = reading.campaign["rollout_rate"]
-    table.add_row("mean rate", f"{progress.mean_rate:.0f} devices/min of at most {promised}")
+    table.add_row("rate", f"{progress.mean_rate:.0f} devices/min of at most {promised}")
     if reading.reason:
         table.add_row("because", reading.reason)
     return table

@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from fleetsim.agent import Agent
 from pulse.contracts.kafka import (
     CONTROL,
     REQUESTS,
@@ -16,7 +15,7 @@ from pulse.contracts.kafka import (
 )
 from pulse.contracts.status import FINISHED, Status
 from tests.e2e.arrange import Site
-from tests.e2e.campaign import Campaign
+from tests.e2e.campaign import Asked
 from tests.e2e.histories import Came, Went, commands, reports, story
 from tests.e2e.topics import content
 from tests.e2e.watch import Record
@@ -43,19 +42,20 @@ async def hold(site: Site) -> None:
     broken += await _unannounced(site)
     for campaign in site.campaigns:
         own = [c for c in came if c.command.campaign_id == campaign.id]
-        broken += commands_while_paused(campaign, own)
+        broken += commands_while_paused(campaign.asked, own)
         broken += faster_than_promised(own, max(campaign.rates) / 60)
     for agent in site.agents:
-        broken += acted_wrongly(agent)
+        broken += acted_wrongly(story(agent))
     assert not broken, "\n".join(broken)
 
 
 async def _settled(site: Site) -> list[str]:
     """1, 5, and that ended campaigns are complete: tried until it holds, or its time is over."""
     deadline = time.monotonic() + CATCH_UP_SECONDS
+    said = {agent.account.device_id: reports(agent) for agent in site.agents}
     while True:
         rows = await site.watch.rows()
-        broken = [*unfinished(await site.watch.campaigns(), rows), *lost_reports(site.agents, rows)]
+        broken = [*unfinished(await site.watch.campaigns(), rows), *lost_reports(said, rows)]
         if not broken or time.monotonic() > deadline:
             return broken
         await asyncio.sleep(0.3)
@@ -85,9 +85,8 @@ def unfinished(campaigns: Iterable[Record], rows: Iterable[Record]) -> Iterator[
             yield f"campaign {row['campaign_id']} has ended, but {row['device_id']} is {row['status']}"
 
 
-def lost_reports(agents: Iterable[Agent], rows: Iterable[Record]) -> Iterator[str]:
+def lost_reports(said: Mapping[str, Sequence[Went]], rows: Iterable[Record]) -> Iterator[str]:
     """5: how a device ended the attempt that its row is at, and the broker took the report, is what the row says."""
-    said = {agent.account.device_id: reports(agent) for agent in agents}
     for row in rows:
         own = [went.report for went in said.get(row["device_id"], []) if _ends(went, row)]
         if own and not _agrees(row, own[-1].status or "", own[-1].version):
@@ -120,13 +119,13 @@ def different_commands(came: Sequence[Came], requests: Sequence[DispatchRequest]
     yield from (f"{key} has different commands: {found}" for key, found in texts.items() if len(found) > 1)
 
 
-def commands_while_paused(campaign: Campaign, came: Sequence[Came]) -> Iterator[str]:
+def commands_while_paused(control: Sequence[Asked], came: Sequence[Came]) -> Iterator[str]:
     """3: no command later than 250 ms after a pause or an abort was answered, until it is started again."""
-    for asked, following in zip(campaign.asked, [*campaign.asked[1:], None], strict=True):
+    for asked, following in zip(control, [*control[1:], None], strict=True):
         until = following.answered - 1.0 if following else float("inf")
         if asked.what in {"pause", "abort"}:
-            late = [c.at - asked.answered for c in came if asked.answered + AFTER_PAUSE_SECONDS < c.at < until]
-            yield from (f"campaign {campaign.id}: a command {s:.3f} s after {asked.what}" for s in late)
+            late = [c for c in came if asked.answered + AFTER_PAUSE_SECONDS < c.at < until]
+            yield from (f"{c.key} was commanded {c.at - asked.answered:.3f} s after {asked.what}" for c in late)
 
 
 def faster_than_promised(came: Sequence[Came], rate: float, observed: float = OBSERVED_SECONDS) -> Iterator[str]:
@@ -142,25 +141,24 @@ def faster_than_promised(came: Sequence[Came], rate: float, observed: float = OB
                 return
 
 
-def acted_wrongly(agent: Agent) -> Iterator[str]:
+def acted_wrongly(happened: Iterable[Came | Went]) -> Iterator[str]:
     """6 and 8: one update at a time, each attempt once from its beginning to its end, never an older after a newer."""
-    device_id = agent.account.device_id
     issued: dict[tuple[int, int], str] = {}
     at_hand: int | None = None
     newest, furthest = "", 0
-    for event in story(agent):
+    for event in happened:
         if isinstance(event, Came):
             command = event.command
             issued[command.campaign_id, command.attempt] = command.issued_at
             if at_hand not in {None, command.campaign_id}:
-                yield f"{device_id} was commanded by campaign {command.campaign_id} while at work for {at_hand}"
+                yield f"{event.device_id} was commanded by campaign {command.campaign_id} while at work for {at_hand}"
             continue
         report = event.report
         moment = issued.get((report.campaign_id or 0, report.attempt or 0), "")
         place = ORDER[report.status or ""]
         if moment < newest:
-            yield f"{device_id} acted on an older command: {report}"
+            yield f"{event.device_id} acted on an older command: {report}"
         elif moment == newest and place < furthest:
-            yield f"{device_id} acted on a command again: {report}"
+            yield f"{event.device_id} acted on a command again: {report}"
         newest, furthest = moment, place
         at_hand = report.campaign_id if place < 3 else None

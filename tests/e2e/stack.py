@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+import re
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,15 +89,15 @@ class Stack:
         """Stops the part cleanly, if it runs, and starts it; returns when it is ready."""
         await control.ask(self.folder, {"do": "restart", "part": part})
 
-    async def metric(self, service: str, name: str, **labels: str) -> float:
-        """The sum of a series over all processes of a service, of those with these labels."""
-        wanted = [f'{label}="{value}"' for label, value in labels.items()]
-        total = 0.0
+    async def counted(self, service: str, series: str, label: str) -> Counter[str]:
+        """A counter by the values of its one label, summed over all processes of a service."""
+        line = re.compile(rf'^{series}{{{label}="([^"]*)"}} (\S+)$', re.MULTILINE)
+        total: Counter[str] = Counter()
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
             for process in self.processes(service):
-                text = (await http.get(self[f"{stack_env.variable(process)}_METRICS_URL"])).text
-                lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-                total += sum(float(line.rpartition(" ")[2]) for line in lines if all(w in line for w in wanted))
+                answer = await http.get(self[f"{stack_env.variable(process)}_METRICS_URL"])
+                for value, number in line.findall(answer.text):
+                    total[value] += int(float(number))
         return total
 
     def last_words(self) -> str:

@@ -22,8 +22,10 @@ async def test_a_campaign_survives_the_death_of(site: Site, service: str, how_ma
         await campaign.until_done(10)
         await site.stack.kill(*victims)
         end = await campaign.until_ended(50)
+        rows = await campaign.devices()
     assert (end["status"], end["succeeded"]) == ("COMPLETED", DEVICES)
     assert {agent.memory.version for agent in fleet} == {NEW}
+    assert not [row for row in rows.values() if row["failures"]], "a device was blamed for it"
     await guarantees.hold(site)
     await site.stack.until_back(*victims)
 

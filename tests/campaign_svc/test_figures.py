@@ -154,7 +154,7 @@ async def test_versions_and_devices_heard_follow_every_change_of_a_device(
     async with transaction(ingest) as conn:
         await ingest_store.see(conn, {(TENANT, f"v{n}"): "2.0" for n in range(4)})
     changed = [NewDevice(device_id=f"v{n}", device_type="gw3", current_version="3.0") for n in range(3, 12)]
-    await fleet_acts.register_all(api, WHO, changed, Once(None, "", 200))
+    await fleet_acts.register_all(api, WHO, Once(None, "", 200), changed)
     await fleet_acts.delete(api, WHO, "v11")
     assert await recount.of_fleet(fleet.pool) == []
     await fold_store.fold(fleet.pool)

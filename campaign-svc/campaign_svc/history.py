@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaign_svc import campaign_store, history_store
-from campaign_svc.campaigns import CampaignNotFound
 from campaign_svc.history_store import Newest, Point
+from campaign_svc.refusals import CampaignNotFound
 from campaign_svc.resolution import following, resolution
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
+
+EARLY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ async def record_due(pool: Pool) -> None:
 
 
 def _is_due(newest: Newest) -> bool:
-    """Half a second early is in time: the next look comes a second later."""
+    """A little early is in time: looks are a second apart, and a bit."""
     if newest.number is None or newest.age is None:
         return True
-    return newest.age + 0.5 >= following(newest.number) - newest.number
+    return newest.age + EARLY_SECONDS >= following(newest.number) - newest.number

@@ -16,8 +16,8 @@ def resolution(number: int) -> int:
 
 
 def following(number: int | None) -> int:
-    """The number of the point after `number`; None: of the first one."""
+    """The number of the point after `number`, one that stays in the history it ends; None: of the first one."""
     if number is None:
         return 0
-    step = resolution(number)
+    step = resolution(number + resolution(number))
     return (number // step + 1) * step

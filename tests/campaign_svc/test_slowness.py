@@ -21,7 +21,8 @@ async def running(fleet: Fleet, devices: int = 100, minutes: float = 5, **given:
 async def sent(fleet: Fleet, campaign: int, in_each_slot: int) -> None:
     await fleet.pool.execute(
         """INSERT INTO ota_campaign_pace
-           SELECT $1, n, $2, date_bin('5 seconds', now(), 'epoch') - n * interval '5 s', $3 FROM generate_series(0, 15) n
+           SELECT $1, n, $2, date_bin('5 seconds', now(), 'epoch') - n * interval '5 s', $3
+             FROM generate_series(0, 15) n
            ON CONFLICT (campaign_id, slot) DO UPDATE SET dispatched = excluded.dispatched""",
         campaign,
         TENANT,

@@ -4,31 +4,6 @@
  */
 
 export interface paths {
-    "/customer/devices/import": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import Devices
-         * @description Creates devices from a CSV file or brings them up to date, all or none.
-         *
-         *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`. An
-         *     empty `current_version` leaves a known device's as it is; with attribute columns a device has the attributes of its
-         *     line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
-         *     and `code`; `errors_total` counts them all.
-         */
-        post: operations["import_devices"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/customer/ota/campaigns": {
         parameters: {
             query?: never;
@@ -315,6 +290,31 @@ export interface paths {
         get: operations["watch_campaigns"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/devices/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Devices
+         * @description Creates devices from a CSV file or brings them up to date, all or none.
+         *
+         *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`. An
+         *     empty `current_version` leaves a known device's as it is; with attribute columns a device has the attributes of its
+         *     line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
+         *     and `code`; `errors_total` counts them all.
+         */
+        post: operations["import_devices"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1482,58 +1482,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    import_devices: {
-        parameters: {
-            query?: {
-                group_id?: string | null;
-                dry_run?: boolean;
-            };
-            header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
-                "idempotency-key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example device_id,device_type,current_version,attributes.site
-                 *     d1,gw2,1.9.0,Bern
-                 */
-                "text/csv": string;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportResult"];
-                };
-            };
-            /** @description Refused */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Failed */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     list_campaigns: {
         parameters: {
             query?: {
@@ -2257,7 +2205,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
+                    "text/event-stream": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
                 };
             };
             /** @description Refused */
@@ -2297,7 +2245,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
+                    "text/event-stream": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_devices: {
+        parameters: {
+            query?: {
+                group_id?: string | null;
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example device_id,device_type,current_version,attributes.site
+                 *     d1,gw2,1.9.0,Bern
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
                 };
             };
             /** @description Refused */

@@ -197,7 +197,7 @@ export interface components {
         };
         /**
          * ProblemField
-         * @description One field that is wrong.
+         * @description One field that is wrong; in a file, in which line.
          */
         ProblemField: {
             /** Field */
@@ -206,10 +206,15 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
+            /**
+             * Line
+             * @default 0
+             */
+            line: number;
         };
         /**
          * Problem
-         * @description RFC 9457: every error of every endpoint.
+         * @description RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named.
          */
         Problem: {
             /** Type */
@@ -226,6 +231,11 @@ export interface components {
             request_id: string;
             /** Errors */
             errors: components["schemas"]["ProblemField"][];
+            /**
+             * Errors Total
+             * @default 0
+             */
+            errors_total: number;
         };
     };
     responses: never;
@@ -284,7 +294,10 @@ export interface operations {
     register_firmware: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -366,7 +379,10 @@ export interface operations {
     withdraw_firmware: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 firmware_id: number;
             };

@@ -1,5 +1,7 @@
 /** What an operator does, from a new campaign to its end, on simulated devices that really update. */
+import { createHash } from "node:crypto";
 import { expect, test, type Page } from "@playwright/test";
+import { Line } from "./line";
 import { Api, screenshot, signIn, unique } from "./support";
 
 const tenants = JSON.parse(process.env.TENANTS ?? "{}") as Record<"complete" | "control" | "canary" | "abort" | "pages", string>;
@@ -32,14 +34,13 @@ test("a campaign is created in the console and watched to its end", async ({ pag
   await create(page);
   await page.getByRole("button", { name: "Start" }).click();
   await expect(page.getByRole("button", { name: "Pause" })).toBeVisible();
-  await expect(page.getByRole("heading", { name: "Complete" })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByRole("heading", { name: "Complete", level: 2 })).toBeVisible({ timeout: 40_000 });
   await expect(page.getByText("40 of 40 finished")).toBeVisible();
   await expect(page.getByRole("slider", { name: /Devices over time/ })).toBeVisible();
   await screenshot(page, "story-complete");
 
-  const failed = Number(await figure(page, "Failed").textContent());
   await page.getByRole("group", { name: "By state" }).getByRole("button", { name: /Updated/ }).click();
-  await expect(page.getByRole("row")).toHaveCount(Math.min(40 - failed, 25) + 1, { timeout: 10_000 }).catch(() => undefined);
+  await expect(page.getByRole("row").nth(1)).toContainText("Updated");
   await page.getByRole("row").nth(1).getByRole("button").click();
   await expect(page.getByRole("dialog").getByText("Ended: Updated")).toBeVisible();
   await page.keyboard.press("Escape");
@@ -71,7 +72,7 @@ test("a campaign is slowed, paused, resumed and aborted, and the abort says what
   await expect(dialog.getByText(/waiting devices?$/)).toBeVisible();
   await screenshot(page, "story-abort-asks");
   await dialog.getByRole("button", { name: /^Abort, skip/ }).click();
-  await expect(page.getByRole("heading", { name: "Aborted" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Aborted", level: 2 })).toBeVisible();
   await expect(page.getByText(/devices skipped/)).toBeVisible({ timeout: 15_000 });
   await expect(page.getByRole("button", { name: "Abort" })).toBeHidden();
 });
@@ -84,16 +85,17 @@ test("a canary waits for approval, which only an approver is offered", async ({ 
   await create(page);
   await page.getByRole("button", { name: "Start" }).click();
   await expect(page.getByRole("heading", { name: "Waits for approval" })).toBeVisible({ timeout: 30_000 });
-  await expect(page.getByRole("button", { name: "Approve" })).toBeHidden();
+  await expect(page.getByRole("button", { name: "Approve", exact: true })).toBeHidden();
   await screenshot(page, "story-canary-waits");
 
   const approver = await browser.newPage();
   await signIn(approver, tenants.canary, "approver");
   await approver.getByRole("link", { name: /^canary-/ }).first().click();
   await expect(approver.getByRole("button", { name: "Pause" })).toBeHidden();
-  await approver.getByRole("button", { name: "Approve" }).click();
+  await approver.getByRole("button", { name: "Approve", exact: true }).click();
+  await expect(approver.getByText("The gate is open")).toBeVisible();
   await approver.close();
-  await expect(page.getByRole("heading", { name: "Complete" })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByRole("heading", { name: "Complete", level: 2 })).toBeVisible({ timeout: 40_000 });
 });
 
 test("a bad firmware stops by itself, and the page says why", async ({ page }) => {
@@ -101,10 +103,11 @@ test("a bad firmware stops by itself, and the page says why", async ({ page }) =
   await plan(page, unique("bad"), "Urgent", { Rate: "600", "Attempts for each device": "1" });
   await create(page);
   await page.getByRole("button", { name: "Start" }).click();
-  await expect(page.getByRole("heading", { name: "Aborted" })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByRole("heading", { name: "Aborted", level: 2 })).toBeVisible({ timeout: 40_000 });
   await expect(page.getByText("It stopped itself, because it was 95 % sure")).toBeVisible();
-  await page.getByRole("button", { name: /Show the devices|Could not install|Install/ }).first().click();
-  await expect(page.getByRole("row").nth(1)).toContainText("Failed");
+  await page.getByRole("button", { name: "Could not install the update" }).click();
+  await expect(page).toHaveURL(/reason=install_failed/);
+  await expect(page.getByRole("row").nth(1)).toContainText("Could not install the update");
   await screenshot(page, "story-automatic-abort");
 });
 
@@ -132,12 +135,12 @@ test("a firmware file is measured in the browser, registered, and withdrawn with
   await signIn(page, tenant, "operator", "/ota/firmware");
   await page.getByRole("button", { name: "Register a version" }).first().click();
   await page.getByLabel(/Drop the firmware file/).setInputFiles({ name: "gw2-3.1.0.bin", mimeType: "application/octet-stream", buffer: Buffer.from("firmware") });
-  await expect(page.getByLabel("SHA-256")).toHaveValue("b45c24b3d1bd3fbd44b55a2dba29d2f2ec1d2ad2ac0ea0a5c1c16a6ccf2a1e93".length === 64 ? /^[0-9a-f]{64}$/ : "");
+  await expect(page.getByLabel("SHA-256", { exact: true })).toHaveValue(createHash("sha256").update("firmware").digest("hex"));
   await expect(page.getByLabel("Size in bytes")).toHaveValue("8");
-  await expect(page.getByLabel("Version")).toHaveValue("3.1.0");
+  await expect(page.getByLabel("Version", { exact: true })).toHaveValue("3.1.0");
   await page.getByLabel("Where devices download it").fill("not an address");
   await page.getByRole("dialog").getByRole("button", { name: "Register" }).click();
-  await expect(page.getByRole("dialog").locator("[data-invalid]").filter({ hasText: "Where devices download it" })).toBeVisible();
+  await expect(page.getByText("An address that begins with http:// or https://")).toBeVisible();
   await page.getByLabel("Where devices download it").fill("https://files.example.com/gw2-3.1.0.bin");
   await page.getByRole("dialog").getByRole("button", { name: "Register" }).click();
   await expect(page.getByRole("button", { name: "3.1.0" })).toBeVisible();
@@ -160,7 +163,7 @@ test("a firmware file is measured in the browser, registered, and withdrawn with
 test("a viewer sees everything and is offered nothing that changes it", async ({ page }) => {
   await signIn(page, tenants.complete, "viewer", "/ota/campaigns");
   await page.getByRole("link", { name: /^complete-/ }).click();
-  await expect(page.getByRole("heading", { name: "Complete" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Complete", level: 2 })).toBeVisible();
   for (const name of [/Change rate/, /Pause/, /Abort/, /Try .* again/]) await expect(page.getByRole("button", { name })).toBeHidden();
   await page.getByRole("link", { name: "Firmware" }).click();
   await expect(page.getByRole("button", { name: "2.0.0" })).toBeVisible();
@@ -169,20 +172,26 @@ test("a viewer sees everything and is offered nothing that changes it", async ({
   await expect(page.getByRole("button", { name: "Import CSV" })).toBeHidden();
 });
 
-test("a lost connection is shown, and heals by itself", async ({ page, context, request }) => {
-  await signIn(page, tenants.complete, "operator", "/ota/campaigns");
-  await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible();
-  await context.setOffline(true);
-  await context.route("**/customer/**", (route) => route.abort());
-  await page.evaluate(() => window.dispatchEvent(new Event("offline")));
-  await expect(page.getByText("The connection to the server is lost")).toBeVisible({ timeout: 15_000 });
-  await screenshot(page, "story-connection-lost");
-  await context.unroute("**/customer/**");
-  await context.setOffline(false);
-  await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible({ timeout: 15_000 });
-  await expect(page.getByText("The connection to the server is lost")).toBeHidden();
-  expect((await request.get("/healthz")).ok()).toBe(true);
-});
+for (const [how, lose] of [
+  ["cut", (line: Line) => line.cut()],
+  ["frozen", (line: Line) => line.freeze()],
+] as const) {
+  test(`a connection that is ${how} is shown, and heals by itself`, async ({ page, baseURL }) => {
+    const line = await Line.to(new URL(baseURL!));
+    try {
+      await signIn(page, tenants.complete, "operator", "/ota/campaigns", line.url);
+      await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible();
+      lose(line);
+      await expect(page.getByText("The connection to the server is lost")).toBeVisible({ timeout: 8_000 });
+      await screenshot(page, `story-connection-${how}`);
+      line.mend();
+      await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible({ timeout: 15_000 });
+      await expect(page.getByText("The connection to the server is lost")).toBeHidden();
+    } finally {
+      await line.close();
+    }
+  });
+}
 
 test("everything can be reached from the keyboard", async ({ page }) => {
   await signIn(page, tenants.complete, "operator");
@@ -191,6 +200,8 @@ test("everything can be reached from the keyboard", async ({ page }) => {
   await expect(page.getByRole("option", { name: /^complete-/ }).first()).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/\/app\/ota\/campaigns\/\d+/);
+  await expect(page.getByPlaceholder("Go to a page")).toBeHidden();
+  await expect(page.getByRole("searchbox", { name: "Device id" })).toBeVisible();
   await page.keyboard.press("/");
   await expect(page.getByRole("searchbox", { name: "Device id" })).toBeFocused();
 });

@@ -7,12 +7,12 @@ import { expect, type APIRequestContext, type Page } from "@playwright/test";
 
 export type Role = "viewer" | "operator" | "approver" | "admin";
 
-export async function signIn(page: Page, tenant: string, role: Role, path = "/") {
-  await page.goto(`/app${path}`);
+export async function signIn(page: Page, tenant: string, role: Role, path = "/", server = "") {
+  await page.goto(`${server}/app${path}`);
   await page.getByLabel("Tenant").fill(tenant);
   await page.getByRole("radio", { name: role, exact: false }).check();
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("navigation", { name: "Pages" }).or(page.getByRole("button", { name: "Menu" }))).toBeVisible();
+  await expect(page.locator("#content")).toBeVisible();
 }
 
 /** The same API that the console uses, as an operator of `tenant`. */
@@ -57,7 +57,12 @@ const SHOTS = process.env.SCREENSHOTS_DIR ?? "test-results/screenshots";
 
 export async function screenshot(page: Page, name: string) {
   mkdirSync(SHOTS, { recursive: true });
-  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+  // As high as the page, so that what stays in place, such as the sidebar, goes all the way down.
+  const size = page.viewportSize()!;
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: size.width, height: Math.max(size.height, height) });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  await page.setViewportSize(size);
 }
 
 export async function useTheme(page: Page, theme: "light" | "dark") {

@@ -11,7 +11,7 @@ from shutil import which
 
 import pytest
 
-from fleetsim.nature import Behaviour
+from fleetsim.nature import Behaviour, Failure
 from local_stack import console, packages
 from local_stack.child import run
 from local_stack.layout import ROOT
@@ -23,11 +23,11 @@ SCREENSHOTS = ROOT / ".run" / "screenshots"
 STORIES_SECONDS = 240.0
 SLOW = arrange.quick(download_seconds=(2, 4))
 SITES: dict[str, tuple[int, Behaviour]] = {
-    "complete": (40, arrange.quick(fail=0.05)),
+    "complete": (40, arrange.quick(fail=0.05, failures=(Failure.INSTALL,))),
     "control": (40, SLOW),
     "canary": (20, arrange.quick()),
     "abort": (30, arrange.broken()),
-    "pages": (30, arrange.quick(fail=0.1)),
+    "pages": (30, arrange.quick(fail=0.1, failures=(Failure.INSTALL, Failure.CHECKSUM))),
 }
 """A tenant for each story, with so many simulated devices of one nature."""
 

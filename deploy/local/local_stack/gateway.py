@@ -17,7 +17,7 @@ from local_stack.ports import HOST
 class Gateway:
     """One Caddy; `catalogs` and `campaigns` are the ports of the replicas behind it.
 
-    `sign_in` is the socket of the local stack's own sign-in.
+    `sign_in` is the socket of the local stack's own sign-in, `console_dir` the built web console.
     """
 
     directory: Path
@@ -26,6 +26,7 @@ class Gateway:
     catalogs: tuple[int, ...]
     campaigns: tuple[int, ...]
     sign_in: Path
+    console_dir: Path = console.DIST
 
     @property
     def url(self) -> str:
@@ -45,7 +46,7 @@ class Gateway:
             "CATALOG_UPSTREAMS": _upstreams(self.catalogs),
             "CAMPAIGN_UPSTREAMS": _upstreams(self.campaigns),
             "FILES_DIR": str(self.files_dir),
-            "CONSOLE_DIR": str(console.DIST),
+            "CONSOLE_DIR": str(self.console_dir),
             "CONSOLE_CONFIG_DIR": str(self.directory / "console"),
             "GATEWAY_EXTRA": str(DEPLOY / "gateway" / "local.caddy"),
             "SIGN_IN_SOCKET": str(self.sign_in),

@@ -1990,6 +1990,7 @@ export interface operations {
                 after?: string | null;
                 status?: components["schemas"]["Status"] | null;
                 search?: string | null;
+                error_code?: string | null;
             };
             header?: never;
             path: {

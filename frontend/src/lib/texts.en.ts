@@ -72,6 +72,8 @@ export const t = {
   },
   campaignStatus: { CREATED: "Not started", RUNNING: "Running", PAUSED: "Paused", COMPLETED: "Complete", ABORTED: "Aborted" },
   stageStatus: { WAITING: "Next", RUNNING: "Rolling out", SOAKING: "Soaking", AWAITING_APPROVAL: "Needs approval", FAILED: "Gate failed", PASSED: "Passed" },
+  /** The server's own names begin a label here; a person's stay as they are. */
+  stageName: (name: string) => (["canary", "everyone", "all"].includes(name) ? capital(name) : name),
   skipped: {
     aborted: "The campaign was aborted before its turn",
     already_on_version: "Had this version already",
@@ -457,6 +459,7 @@ export const t = {
     typeHint: "Left empty: for devices of any type",
     url: "Where devices download it",
     urlHint: "An http or https address that the devices can reach",
+    urlWrong: "An address that begins with http:// or https://",
     size: "Size in bytes",
     sha: "SHA-256",
     shaWrong: "64 hexadecimal digits",

@@ -1,5 +1,6 @@
 /** What the burn-up draws, from the history and the campaign as it is now. Pure. */
 import type { Campaign, History } from "@/api/types";
+import { t } from "@/lib/texts.en";
 import { AT_WORK, sum, updatable, type Counts, type Status } from "@/lib/status";
 
 export interface Moment {
@@ -80,10 +81,10 @@ export interface StageMark {
 export function stageMarks(history: History, campaign: Campaign): StageMark[] {
   if (campaign.stages.length < 2 || !campaign.started_at) return [];
   const begun = history.marks.filter((mark) => mark.event === "stage_started");
-  const first = { at: Date.parse(campaign.started_at), name: campaign.stages[0]!.name };
+  const first = { at: Date.parse(campaign.started_at), name: t.stageName(campaign.stages[0]!.name) };
   return [first, ...begun.flatMap((mark) => {
     const stage = campaign.stages[mark.stage ?? -1];
-    return stage ? [{ at: Date.parse(mark.at), name: stage.name }] : [];
+    return stage ? [{ at: Date.parse(mark.at), name: t.stageName(stage.name) }] : [];
   })];
 }
 

@@ -56,7 +56,7 @@ function whyAborted(campaign: Campaign): string {
 function whyPaused(campaign: Campaign): Verdict {
   const reason = campaign.status_reason;
   const stage = currentStage(campaign);
-  if (reason?.code === "gate_failed" && stage) return { mood: "bad", title: t.verdict.gateFailed, says: t.verdict.pausedGate(stage.name, stage.min_success) };
+  if (reason?.code === "gate_failed" && stage) return { mood: "bad", title: t.verdict.gateFailed, says: t.verdict.pausedGate(t.stageName(stage.name), stage.min_success) };
   if (reason?.code === "firmware_withdrawn") return { mood: "bad", title: t.verdict.pausedFirmware, says: t.verdict.pausedWithdrawn(campaign.firmware_version) };
   return { mood: "calm", title: t.verdict.paused, says: reason ? t.verdict.pausedOperator(reason.by, reason.at, reason.detail) : "" };
 }
@@ -74,14 +74,15 @@ function running(campaign: Campaign, now: number): Verdict {
   const { failed, at, way } = abortStanding(campaign);
   if (at !== null && failed > 1 && way >= CLOSE_TO_ABORT) return { mood: "warn", title: t.verdict.nearAbort, says: t.verdict.nearAbortSays(failed, at) };
   if (stage?.status === "AWAITING_APPROVAL") {
-    return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(stage.name, campaign.stages[campaign.current_stage + 1]?.name ?? null) };
+    const next = campaign.stages[campaign.current_stage + 1];
+    return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };
   }
   if (stage && isSlow(campaign, stage, now)) {
     return { mood: "warn", title: t.verdict.slow, says: t.verdict.slowSays(campaign.actual_rate ?? 0, stage.rollout_rate) + whySlow(campaign, stage) };
   }
   if (stage?.status === "SOAKING") {
     const left = -seconds(stage.soak_until, now);
-    return { mood: "calm", title: t.verdict.soaking, says: left > 0 ? t.verdict.soakingSays(stage.name, left) : t.verdict.soakingDone(stage.name) };
+    return { mood: "calm", title: t.verdict.soaking, says: left > 0 ? t.verdict.soakingSays(t.stageName(stage.name), left) : t.verdict.soakingDone(t.stageName(stage.name)) };
   }
   return { mood: "well", title: t.verdict.well, says: pace(campaign) + end(campaign, now) };
 }

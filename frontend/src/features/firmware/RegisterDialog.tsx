@@ -75,7 +75,7 @@ function RegisterForm({ done }: { done: () => void }) {
       <div className="grid gap-4 sm:grid-cols-2">
         <TextField label={t.registerFirmware.version} maxLength={100} autoComplete="off" error={errors.version?.message} {...register("version", needed)} />
         <TextField label={t.registerFirmware.type} maxLength={128} hint={t.registerFirmware.typeHint} error={errors.device_type?.message} {...register("device_type")} />
-        <TextField className="sm:col-span-2" label={t.registerFirmware.url} hint={t.registerFirmware.urlHint} inputMode="url" error={errors.file_url?.message} {...register("file_url", needed)} />
+        <TextField className="sm:col-span-2" label={t.registerFirmware.url} hint={t.registerFirmware.urlHint} inputMode="url" error={errors.file_url?.message} {...register("file_url", { validate: (text) => /^https?:\/\/[^\s/?#]+\S*$/.test(text) || t.registerFirmware.urlWrong })} />
         <TextField label={t.registerFirmware.size} inputMode="numeric" error={errors.file_size_bytes?.message} {...register("file_size_bytes", { validate: (text) => /^[1-9]\d*$/.test(text) || t.create.whole(1, 2 ** 40) })} />
         <TextField label={t.registerFirmware.sha} className="font-mono" error={errors.checksum_sha256?.message} {...register("checksum_sha256", { validate: (text) => /^[0-9a-f]{64}$/i.test(text) || t.registerFirmware.shaWrong })} />
         <TextField className="sm:col-span-2" label={`${t.registerFirmware.description} (${t.optional})`} maxLength={2000} error={errors.description?.message} {...register("description")} />

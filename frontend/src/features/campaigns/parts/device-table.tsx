@@ -107,7 +107,7 @@ function Rows({ campaign, now, rows, more, loadMore, onOpen }: RowsProps) {
                 className={cn(COLUMNS, "absolute inset-x-0 border-b border-line text-[13px] transition-colors hover:bg-sunken")}
                 style={{ height: ROW, transform: `translateY(${start}px)` }}
               >
-                <Cells row={row} now={now} stage={staged ? campaign.stages[row.stage]?.name : ""} open={() => onOpen(row.device_id)} />
+                <Cells row={row} now={now} stage={staged ? t.stageName(campaign.stages[row.stage]?.name ?? "") : ""} open={() => onOpen(row.device_id)} />
               </div>
             );
           })}
@@ -117,7 +117,7 @@ function Rows({ campaign, now, rows, more, loadMore, onOpen }: RowsProps) {
   );
 }
 
-function Cells({ row, now, stage, open }: { row: DeviceRow; now: number; stage: string | undefined; open: () => void }) {
+function Cells({ row, now, stage, open }: { row: DeviceRow; now: number; stage: string; open: () => void }) {
   const progress = row.status === "SUCCESS" ? 100 : row.progress_pct;
   const began = !["PENDING", "QUEUED", "SKIPPED"].includes(row.status);
   const reason = row.skip_reason ? t.skipped[row.skip_reason] : row.error_code && row.status !== "SUCCESS" ? t.reason(row.error_code) : row.wait ? t.wait[row.wait] : "";

@@ -51,13 +51,14 @@ function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; 
   const running = campaign.status === "RUNNING";
   const all = updatable(campaign.status_breakdown);
   const failed = stage.status === "FAILED";
+  const passed = hasPassed(stage, campaign);
   return (
     <li aria-current={at ? "step" : undefined} className={cn("min-w-0 flex-1 rounded-lg px-4 py-3", at && (failed ? "bg-failed-tint" : "bg-flight-tint"))}>
       <div className="flex items-center gap-2 text-[13px]">
-        <Badge stage={stage} at={at} />
-        <span className="truncate font-semibold">{stage.name}</span>
+        <Badge status={passed ? "PASSED" : stage.status} number={stage.number} at={at} />
+        <span className="truncate font-semibold">{t.stageName(stage.name)}</span>
         {all > 0 && <span className="text-xs text-ink-2">{share(total / all, 0)}</span>}
-        <span className={cn("ml-auto text-xs font-medium whitespace-nowrap", tone(stage, at))}>{word(stage, campaign, at)}</span>
+        <span className={cn("ml-auto text-xs font-medium whitespace-nowrap", tone(stage, at, passed))}>{word(stage, campaign, at)}</span>
       </div>
       <Meter part={total ? done / total : stage.status === "PASSED" ? 1 : 0} className="my-2.5" />
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-1 text-xs text-ink-2">
@@ -69,22 +70,25 @@ function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; 
   );
 }
 
-function Badge({ stage, at }: { stage: Stage; at: boolean }) {
+/** The last stage has no gate: it has passed when the campaign is complete. */
+const hasPassed = (stage: Stage, campaign: Campaign) => stage.status === "PASSED" || (campaign.status === "COMPLETED" && stage.status !== "FAILED");
+
+function Badge({ status, number, at }: { status: Stage["status"]; number: number; at: boolean }) {
   const look = "grid size-5 shrink-0 place-items-center rounded-full text-[11px] font-semibold";
-  if (stage.status === "PASSED") return <span className={cn(look, "bg-success text-card")}><Check aria-hidden className="size-3" strokeWidth={3} /></span>;
-  if (stage.status === "FAILED") return <span className={cn(look, "bg-failed text-card")}><X aria-hidden className="size-3" strokeWidth={3} /></span>;
-  if (stage.status === "SOAKING" && at) return <span className={cn(look, "bg-installing text-card")}><Clock aria-hidden className="size-3" strokeWidth={2.5} /></span>;
-  return <span className={cn(look, at ? "bg-installing text-card" : "bg-neutral-tint text-neutral-text")}>{stage.number + 1}</span>;
+  if (status === "PASSED") return <span className={cn(look, "bg-success text-card")}><Check aria-hidden className="size-3" strokeWidth={3} /></span>;
+  if (status === "FAILED") return <span className={cn(look, "bg-failed text-card")}><X aria-hidden className="size-3" strokeWidth={3} /></span>;
+  if (status === "SOAKING" && at) return <span className={cn(look, "bg-installing text-card")}><Clock aria-hidden className="size-3" strokeWidth={2.5} /></span>;
+  return <span className={cn(look, at ? "bg-installing text-card" : "bg-neutral-tint text-neutral-text")}>{number + 1}</span>;
 }
 
-function tone(stage: Stage, at: boolean) {
-  if (stage.status === "PASSED") return "text-success-text";
+function tone(stage: Stage, at: boolean, passed: boolean) {
+  if (passed) return "text-success-text";
   if (stage.status === "FAILED") return "text-failed-text";
   return at ? "text-flight-text" : "text-ink-3";
 }
 
 function word(stage: Stage, campaign: Campaign, at: boolean): string {
-  if (campaign.status === "COMPLETED" && stage.status !== "FAILED") return t.stageStatus.PASSED;
+  if (hasPassed(stage, campaign)) return t.stageStatus.PASSED;
   if (at && campaign.status !== "RUNNING" && stage.status === "RUNNING") return t.campaignStatus[campaign.status];
   return t.stageStatus[stage.status];
 }
@@ -92,7 +96,7 @@ function word(stage: Stage, campaign: Campaign, at: boolean): string {
 function detail(stage: Stage, campaign: Campaign, now: number): string {
   const last = stage.number === campaign.stages.length - 1;
   const total = updatable(stage.status_breakdown);
-  if (stage.status === "PASSED" || (last && campaign.status === "COMPLETED")) {
+  if (hasPassed(stage, campaign)) {
     return t.stages.passed(total ? (stage.status_breakdown.SUCCESS ?? 0) / total : 1, stage.soak_seconds);
   }
   if (stage.status === "SOAKING" && stage.soak_until) return t.stages.soaking((Date.parse(stage.soak_until) - now) / 1000);

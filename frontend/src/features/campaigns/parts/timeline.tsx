@@ -30,7 +30,7 @@ export function TimelineCard({ campaign }: { campaign: Campaign }) {
 }
 
 function about({ detail }: TimelineEntry, campaign: Campaign): string {
-  const stage = typeof detail.stage === "number" ? campaign.stages[detail.stage]?.name : undefined;
+  const stage = typeof detail.stage === "number" ? t.stageName(campaign.stages[detail.stage]?.name ?? "") : undefined;
   const rate = typeof detail.rate_per_minute === "number" ? aMinute(detail.rate_per_minute) : undefined;
   return [stage, rate].filter(Boolean).join(", ");
 }

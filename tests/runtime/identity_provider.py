@@ -17,10 +17,9 @@ Key = RSAKey | ECKey
 @cache
 def made(kid: str, algorithm: str) -> Key:
     """Always the same key: making one takes a while."""
-    parameters = {"kid": kid}
     if algorithm == "ES256":
-        return ECKey.generate_key("P-256", parameters)
-    return RSAKey.generate_key(2048, parameters)
+        return ECKey.generate_key("P-256", {"kid": kid})
+    return RSAKey.generate_key(2048, {"kid": kid})
 
 
 class IdentityProvider:

@@ -113,8 +113,20 @@ class StatusReason(BaseModel):
     at: Timestamp
 
 
+class FailureReason(BaseModel):
+    """How many devices have failures and this last error code, and are not (yet) SUCCESS or SKIPPED."""
+
+    error_code: str
+    devices: int
+
+
 class Campaign(BaseModel):
-    """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now."""
+    """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now.
+
+    `actual_rate`: commands per minute, over the last minute or since the last control change; null before the start.
+    `eta`: when, at this pace and with the gates' least times, all devices will have been commanded; null when none
+    waits or nothing moves. `reasons`: the most frequent first, at most 20.
+    """
 
     id: int
     name: str
@@ -146,6 +158,9 @@ class Campaign(BaseModel):
     failing_devices: int
     e_value: float | None
     abort_at: int | None
+    actual_rate: float | None
+    eta: Timestamp | None
+    reasons: list[FailureReason]
     status_reason: StatusReason | None
     created_at: Timestamp
     created_by: str

@@ -13,7 +13,7 @@ COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_ty
     rollout_rate, abort_threshold, abort_rule, abort_min_devices, abort_confidence, max_attempts,
     attempt_timeout_seconds, max_in_flight, ramp_start, ramp_factor, end_at, status, epoch, current_stage,
     status_reason_code, status_reason_detail, status_reason_by, status_reason_at, created_at, created_by, started_at,
-    completed_at"""
+    completed_at, promised_at, slow_since"""
 STAGE = """campaign_id, number, name, share, device_count, rollout_rate, soak_seconds, min_success, approval, status,
     soak_until"""
 
@@ -51,6 +51,8 @@ class CampaignRecord:
     created_by: str
     started_at: datetime | None
     completed_at: datetime | None
+    promised_at: datetime | None
+    slow_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Create, find, list and delete campaigns."""
 
 from campaign_svc import campaign_store as store
-from campaign_svc import fleet_store, rows_store, targets_store
+from campaign_svc import figures_store, fleet_store, rows_store, targets_store
 from campaign_svc.campaign_schemas import Campaign, CampaignFilter, NewCampaign, NewStage
-from campaign_svc.campaign_store import CampaignRecord, Firmware
+from campaign_svc.campaign_store import CampaignRecord, Firmware, StageRecord
 from campaign_svc.campaign_view import View
 from campaign_svc.changes import note
 from campaign_svc.device_rows import DeviceRowFilter
@@ -77,7 +77,7 @@ async def search(pool: Pool, who: Principal, wanted: CampaignFilter) -> tuple[li
     key = wanted.key(int)
     async with transaction(pool, who.tenant) as conn:
         rows = await store.page(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)
-        return await _views(conn, rows), await store.count(conn, rows_of)
+        return await views(conn, rows), await store.count(conn, rows_of)
 
 
 async def delete(pool: Pool, who: Principal, campaign_id: int) -> None:
@@ -125,11 +125,17 @@ async def view(conn: Connection, who: Principal, campaign_id: int) -> View:
     campaign = await store.get(conn, who.tenant, campaign_id)
     if campaign is None:
         raise CampaignNotFound(f"there is no campaign {campaign_id}")
-    return (await _views(conn, [campaign]))[0]
+    return (await views(conn, [campaign]))[0]
 
 
-async def _views(conn: Connection, campaigns: list[CampaignRecord]) -> list[View]:
+async def views(conn: Connection, campaigns: list[CampaignRecord]) -> list[View]:
+    """The same campaigns with all that their answer tells."""
     ids = [campaign.id for campaign in campaigns]
+    moment = await figures_store.moment(conn)
+    figures = await figures_store.figures(conn, ids)
     stages = await store.stages(conn, ids)
     counters = await store.counters(conn, ids)
-    return [View(c, [s for s in stages if s.campaign_id == c.id], counters) for c in campaigns]
+    of_campaign: dict[int, list[StageRecord]] = {number: [] for number in ids}
+    for stage in stages:
+        of_campaign[stage.campaign_id].append(stage)
+    return [View(c, of_campaign[c.id], counters, figures[c.id], moment) for c in campaigns]

@@ -82,13 +82,16 @@ def create_app(
 
 
 class _Described(FastAPI):
-    """Its OpenAPI has the form of problems, which no endpoint returns by itself."""
+    """Its OpenAPI has the form of problems, which no endpoint returns by itself, and that of events in streams."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs") | {"Problem": problem}
+        for operation in (each for path in document.get("paths", {}).values() for each in path.values()):
+            stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream", {})
+            stream.get("schema", {}).pop("type", None)  # FastAPI calls it a string, beside the data's own form
         return document
 
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -35,11 +36,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks; `tenant` bounds everything that is read or written."""
+    """Who asks; `tenant` bounds everything that is read or written. `expires_at` (epoch seconds) ends streams."""
 
     subject: str
     tenant: str
     roles: frozenset[str]
+    expires_at: float = field(default=inf, compare=False)
 
 
 class AuthSettings(ServiceSettings):
@@ -131,7 +133,7 @@ class Verifier:
             raise Unauthenticated("the claim sub must be a text")
         if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
             raise Unauthenticated(f"the claim {self._settings.auth_roles_claim} must be a list of texts")
-        return Principal(subject, tenant, frozenset(roles))
+        return Principal(subject, tenant, frozenset(roles), _number(claims, "exp", inf) + LEEWAY_SECONDS)
 
 
 def _number(claims: dict[str, Any], name: str, absent: float) -> float:

@@ -15,7 +15,13 @@ ROLES = ("catalog_svc", "campaign_svc")
 
 @pytest.fixture(scope="module", autouse=True)
 async def _something_of_acme_in_every_table(world: World) -> None:
-    await world.campaign("RUNNING")
+    campaign = await world.campaign("RUNNING")
+    await world.sql.execute("UPDATE devices SET last_seen_at = now(), current_version = '1'")
+    await world.sql.execute(
+        """INSERT INTO ota_campaign_history (campaign_id, number, tenant_id, at, promised, counts, failed_attempts)
+           VALUES ($1, 1, 'acme', now(), 0, '{}', 0)""",
+        campaign["id"],
+    )
     keyed = world.api.with_headers(idempotency_key="k")
     await (await request("POST /customer/devices", world)).send(keyed)
 

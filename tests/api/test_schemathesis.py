@@ -31,6 +31,7 @@ async def test_schemathesis_finds_nothing(world: World, service: str, tmp_path: 
             f"--url=http://{HOST}:{port}",
             f"--header=Authorization: Bearer {token('admin')}",
             f"--exclude-checks={','.join(EXCLUDED)}",
+            "--exclude-path-regex=/events$",  # streams, which do not end
             f"--max-examples={EXAMPLES}",
             "--seed=1",
             "--no-color",

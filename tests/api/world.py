@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,7 +24,7 @@ from local_stack.ports import HOST, free_ports
 from pulse.runtime import db, kafka
 from pulse.runtime.app import serve
 from tests.real_parts import Database, Topics
-from tests.rest import Caller, caller, verifier
+from tests.rest import Caller, token, verifier
 
 OPENAPI = ROOT / "deploy" / "openapi"
 FIRMWARE, DEVICES, GROUPS, CAMPAIGNS = (
@@ -146,11 +147,15 @@ async def world(postgres: Database, topics: Topics, folder: Path) -> AsyncIterat
         announcer = Announcer(campaign_pool, producer, 2)
         catalog = catalog_svc.main.build(catalog_pool, checks)
         campaign = campaign_svc.main.build(campaign_pool, checks, announcer, {})
-        yield World(catalog, campaign, caller(_door(catalog, campaign)), sql, topics.bootstrap)
+        async with (
+            served(_door(catalog, campaign)) as port,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False) as client,
+        ):
+            yield World(catalog, campaign, Caller(client, token()), sql, topics.bootstrap)
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[int]:
+async def served(app: ASGIApp) -> AsyncIterator[int]:
     """The port on which it answers within this block."""
     [port] = free_ports(1)
     stop = asyncio.Event()

@@ -14,7 +14,7 @@ import structlog
 
 from campaign_svc import campaigns, figures_store, streams_store
 from campaign_svc.campaign_schemas import Campaign
-from campaign_svc.metrics import OUTAGES, WATCHERS
+from campaign_svc.metrics import LOOKS, OUTAGES, WATCHERS
 from campaign_svc.streams_schemas import CampaignSummary
 from pulse.runtime import db
 from pulse.runtime.db import Pool, transaction
@@ -147,6 +147,7 @@ class Feeds:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 await feed.look(self._pool)
+            LOOKS.inc()
         except db.OUTAGES as error:
             OUTAGES.labels("feeds").inc()
             log.warning("database_away", loop="feeds", error=repr(error))

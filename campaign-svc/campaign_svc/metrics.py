@@ -21,3 +21,4 @@ DISAGREEING = Gauge(
 )
 WATCHERS = Gauge("pulse_event_streams", "Streams of server-sent events that are open in this process")
 DELETED = Counter("pulse_campaigns_deleted_total", "Campaigns deleted after their retention")
+LOOKS = Counter("pulse_feed_looks_total", "Looks at the database on behalf of all who watch a tenant's campaigns")

@@ -1,7 +1,7 @@
 """Server-sent events of campaigns: the present first, then what changes, and beats that say that all is well."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 
 from fastapi.sse import format_sse_event
@@ -41,7 +41,7 @@ class Stream:
 
 async def campaign_events(
     feeds: Feeds, who: Principal, campaign_id: int, first: Sight, last: int | None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """From `first`, which has the campaign, until it is gone, the token expires or the process stops."""
     stream = Stream(who, first.at, last)
     told = first.campaigns[campaign_id].json
@@ -58,7 +58,7 @@ async def campaign_events(
                 yield beat
 
 
-async def list_events(feeds: Feeds, who: Principal, first: Sight, last: int | None) -> AsyncIterator[bytes]:
+async def list_events(feeds: Feeds, who: Principal, first: Sight, last: int | None) -> AsyncGenerator[bytes, None]:
     """The tenant's list: all of `first`, then what changes, until the token expires or the process stops."""
     stream = Stream(who, first.at, last)
     told = {number: seen.summary for number, seen in first.campaigns.items()}

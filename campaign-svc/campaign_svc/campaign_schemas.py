@@ -69,6 +69,18 @@ class Reason(Body):
     reason: Annotated[Text | None, Field(max_length=500)] = None
 
 
+class Retry(Body):
+    """Which failed devices to try again; left out: all."""
+
+    device_ids: Annotated[list[Name] | None, Field(min_length=1, max_length=1000)] = None
+
+
+class RetryAccepted(BaseModel):
+    """How many devices are tried again."""
+
+    accepted: int
+
+
 class NewRate(Body):
     """The rate of the current stage and all later ones."""
 
@@ -154,6 +166,35 @@ class Campaign(BaseModel):
     created_by: str
     started_at: Timestamp | None
     completed_at: Timestamp | None
+
+
+class CreateOptions(Body):
+    """`preview`: say what the campaign would do, and keep nothing."""
+
+    preview: bool = False
+
+
+class PreviewStage(BaseModel):
+    """A stage as it would be; skipped devices are part of the last one."""
+
+    name: str
+    total: int
+
+
+class Preview(BaseModel):
+    """What a campaign would do if it were created now.
+
+    `busy_elsewhere`: those of `would_update` that another campaign has at work; they wait for it.
+    `estimated_seconds`: to command all at the stages' rates, with their soak times; offline devices, approvals and
+    limits in flight come on top. `bytes`: what the devices download in all.
+    """
+
+    would_update: int
+    skipped: dict[Literal["already_on_version", "wrong_device_type"], int]
+    busy_elsewhere: int
+    stages: list[PreviewStage]
+    estimated_seconds: int
+    bytes: int
 
 
 class ControlledCampaign(Campaign):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaign_svc import campaign_store, history_store
-from campaign_svc.campaigns import CampaignNotFound
 from campaign_svc.history_store import Newest, Point
+from campaign_svc.refusals import CampaignNotFound
 from campaign_svc.resolution import following, resolution
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction

@@ -8,9 +8,9 @@ from fastapi.responses import StreamingResponse
 
 from campaign_svc import streams
 from campaign_svc.campaign_schemas import Campaign
-from campaign_svc.campaigns import CampaignNotFound
 from campaign_svc.doors import Database
 from campaign_svc.feeds import Feeds, look
+from campaign_svc.refusals import CampaignNotFound
 from campaign_svc.streams_schemas import Beat, CampaignChanges
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Viewer

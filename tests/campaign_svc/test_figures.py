@@ -15,6 +15,7 @@ from pulse.contracts.status import Event, Heard
 from pulse.runtime import db
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
+from pulse.runtime.once import Once
 from pulse_setup.settings import MIGRATIONS
 from status_ingest_svc import store as ingest_store
 from status_ingest_svc.store import Backoff
@@ -153,7 +154,7 @@ async def test_versions_and_devices_heard_follow_every_change_of_a_device(
     async with transaction(ingest) as conn:
         await ingest_store.see(conn, {(TENANT, f"v{n}"): "2.0" for n in range(4)})
     changed = [NewDevice(device_id=f"v{n}", device_type="gw3", current_version="3.0") for n in range(3, 12)]
-    await fleet_acts.register_all(api, WHO, changed)
+    await fleet_acts.register_all(api, WHO, Once(None, "", 200), changed)
     await fleet_acts.delete(api, WHO, "v11")
     assert await recount.of_fleet(fleet.pool) == []
     await fold_store.fold(fleet.pool)

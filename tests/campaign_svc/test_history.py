@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from campaign_svc import campaign_store, changes, history, history_store
-from campaign_svc.campaigns import CampaignNotFound
+from campaign_svc.refusals import CampaignNotFound
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime import db
 from pulse.runtime.auth import Principal

@@ -16,8 +16,9 @@ from joserfc.jwk import KeySet, OctKey
 from pydantic import model_validator
 
 from pulse.contracts.names import is_name
-from pulse.runtime.errors import Forbidden, StartRefused, Unauthenticated
+from pulse.runtime.errors import Forbidden, StartRefused, TooManyRequests, Unauthenticated
 from pulse.runtime.jwks import Jwks
+from pulse.runtime.rate_limit import RateLimits
 from pulse.runtime.settings import ServiceSettings
 
 LEEWAY_SECONDS = 10
@@ -146,7 +147,10 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="claims: 
 
 
 def require(*roles: Role) -> Callable[..., Any]:
-    """A dependency that gives the Principal, if it has one of `roles`; admin may all. Raises Forbidden."""
+    """A dependency that gives the Principal, if it has one of `roles`; admin may all.
+
+    Raises Unauthenticated, Unavailable, TooManyRequests, Forbidden.
+    """
     allowed = frozenset(roles) | {Role.ADMIN}
 
     async def principal(
@@ -156,11 +160,20 @@ def require(*roles: Role) -> Callable[..., Any]:
             raise Unauthenticated("the header Authorization: Bearer <token> is missing")
         verifier: Verifier = request.app.state.verifier
         found = await verifier.principal(credentials.credentials)
+        _limit(request, found.tenant, credentials.credentials)
         if not allowed & found.roles:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
         return found
 
     return principal
+
+
+def _limit(request: Request, tenant: str, token: str) -> None:
+    limits: RateLimits | None = request.app.state.limits
+    if limits is not None:
+        request.state.standing = limits.admit(tenant, token)
+        if request.state.standing.wait:
+            raise TooManyRequests(request.state.standing.wait)
 
 
 Viewer = Annotated[Principal, Depends(require(*Role))]

@@ -13,6 +13,7 @@ from campaign_svc.judge import judge
 from campaign_svc.live_store import live_ids, look
 from campaign_svc.metrics import LIVE, OUTAGES, RACES, TICK_SECONDS
 from campaign_svc.progress import Progress
+from campaign_svc.retention import Retention
 from campaign_svc.rollout import Rollout, releasable
 from campaign_svc.settings import CampaignSettings
 from pulse.runtime import db
@@ -45,6 +46,7 @@ async def run(
         group.create_task(topic.follow(stop), name="control-topic")
         group.create_task(agreement.keep(stop), name="agreement")
         group.create_task(engine.tick_all(stop), name="tick")
+        group.create_task(Retention(pool, settings.retention_days, settings.chunk_rows).keep(stop), name="retention")
 
 
 class Engine:
@@ -75,12 +77,14 @@ class Engine:
                 for campaign_id in live:
                     if campaign_id not in self._at_hand:
                         self._at_hand.add(campaign_id)
-                        group.create_task(self._guarded(campaign_id), name=f"tick-{campaign_id}")
+                        group.create_task(self._guarded(campaign_id, stop), name=f"tick-{campaign_id}")
 
-    async def _guarded(self, campaign_id: int) -> None:
+    async def _guarded(self, campaign_id: int, stop: asyncio.Event) -> None:
         """A tick that met another transaction, or finds the database away, is left to the next one."""
         try:
             async with self._room:
+                if stop.is_set():
+                    return
                 with TICK_SECONDS.time():
                     await self.tick(campaign_id)
         except db.RACES as error:

@@ -18,21 +18,23 @@ SELECT id, tenant_id, status, epoch FROM ota_campaigns WHERE completed_at > now(
 """
 # Sweeps wait until ingest has taken in what came before a moment; without any member they hold (the least is NULL).
 CAUGHT_UP = "(SELECT min(caught_up_at) FROM ingest_members)"
+# The oldest row answers whether there is one to sweep: one entry of an index, whatever the statistics say.
 _LOOK = f"""
 SELECT c.*, f.file_url, f.file_size_bytes, f.checksum_sha256, f.status = 'WITHDRAWN' AS withdrawn,
     clock_timestamp() AS now,
-    EXISTS (SELECT FROM ota_device_status r WHERE r.campaign_id = c.id AND r.status = 'QUEUED'
-            AND r.not_after < {CAUGHT_UP} - make_interval(secs => $2)) AS overdue,
-    EXISTS (SELECT FROM ota_device_status r
-            WHERE r.campaign_id = c.id AND r.status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING')
-            AND r.dispatched_at < {CAUGHT_UP} - make_interval(secs => c.attempt_timeout_seconds)) AS silent
+    (SELECT r.not_after < {CAUGHT_UP} - make_interval(secs => $2) FROM ota_device_status r
+     WHERE r.campaign_id = c.id AND r.status = 'QUEUED' ORDER BY r.not_after LIMIT 1) AS overdue,
+    (SELECT r.dispatched_at < {CAUGHT_UP} - make_interval(secs => c.attempt_timeout_seconds) FROM ota_device_status r
+     WHERE r.campaign_id = c.id AND r.status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING')
+     ORDER BY r.dispatched_at LIMIT 1) AS silent
 FROM ota_campaigns c JOIN firmware_versions f ON f.id = c.firmware_version_id
 WHERE c.id = $1 AND c.status <> 'CREATED' AND c.completed_at IS NULL
 """
 _TAKE = _LOOK + "FOR NO KEY UPDATE OF c SKIP LOCKED"
 _STAGES = """
-SELECT s.*, EXISTS (SELECT FROM ota_device_status r WHERE r.campaign_id = s.campaign_id AND r.stage = s.number
-                    AND r.status = 'PENDING' AND r.next_attempt_at <= now()) AS due
+SELECT s.*, (SELECT r.next_attempt_at <= now() FROM ota_device_status r
+             WHERE r.campaign_id = s.campaign_id AND r.stage = s.number AND r.status = 'PENDING'
+             ORDER BY r.next_attempt_at LIMIT 1) AS due
 FROM ota_campaign_stages s WHERE s.campaign_id = $1 ORDER BY s.number
 """
 _COUNTERS = "SELECT stage, counter, n FROM ota_campaign_counters WHERE campaign_id = $1"
@@ -92,7 +94,7 @@ def _stage(row: Record, counts: dict[str, int]) -> Stage:
         approved=row["approved_at"] is not None,
         status=StageStatus(row["status"]),
         soak_until=row["soak_until"],
-        due=row["due"],
+        due=bool(row["due"]),
         counts=counts,
     )
 
@@ -119,6 +121,6 @@ def _campaign(row: Record, stages: tuple[Stage, ...]) -> LiveCampaign:
         current_stage=row["current_stage"],
         stages=stages,
         now=row["now"],
-        overdue=row["overdue"],
-        silent=row["silent"],
+        overdue=bool(row["overdue"]),
+        silent=bool(row["silent"]),
     )

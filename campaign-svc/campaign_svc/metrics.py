@@ -19,3 +19,4 @@ ANNOUNCED = Counter("pulse_control_announced_total", "Control records, by whethe
 DISAGREEING = Gauge(
     "pulse_control_disagreeing_campaigns", "Campaigns whose last control record is not what the row says"
 )
+DELETED = Counter("pulse_campaigns_deleted_total", "Campaigns deleted after their retention")

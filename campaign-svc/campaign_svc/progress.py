@@ -145,7 +145,7 @@ async def _change(conn: Connection, campaign: LiveCampaign, verdict: Change) -> 
         evidence=verdict.evidence,
     )
     CHANGES.labels(verdict.event, verdict.reason_code or "").inc()
-    log.info("campaign_changed", campaign_id=campaign.id, epoch=epoch, status=verdict.status, event_is=verdict.event)
+    log.info("campaign_changed", campaign_id=campaign.id, epoch=epoch, status=verdict.status, change=verdict.event)
 
 
 async def _pass_stage(conn: Connection, campaign: LiveCampaign, verdict: StagePassed) -> bool:

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from campaign_svc import rollout_store
@@ -17,8 +16,6 @@ from campaign_svc.rollout_store import Claimed
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.status import CampaignStatus, Status
 from pulse.runtime.db import Pool, transaction
-
-log = structlog.get_logger()
 
 
 def releasable(campaign: LiveCampaign, look_ahead: float) -> int:

@@ -11,9 +11,14 @@ from datetime import datetime, timedelta
 from campaign_svc.live_store import CAUGHT_UP
 from pulse.runtime.db import Connection
 
+# OFFSET 0 keeps these two what they are, a look into an index for each row. As joins they would be planned on what
+# the statistics know of the past, when a fast campaign has just filled the table with other statuses.
 _NEWER_SUCCESS = """EXISTS (
     SELECT FROM ota_device_status newer WHERE newer.tenant_id = r.tenant_id AND newer.device_id = r.device_id
-    AND newer.campaign_id > r.campaign_id AND newer.status = 'SUCCESS')"""
+    AND newer.campaign_id > r.campaign_id AND newer.status = 'SUCCESS' OFFSET 0)"""
+_BUSY = """EXISTS (
+    SELECT FROM ota_device_status busy WHERE busy.tenant_id = r.tenant_id AND busy.device_id = r.device_id
+    AND busy.status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING') OFFSET 0)"""
 # Stage by stage, since the index has each stage's rows in the order of claims; the outer LIMIT ends the reading.
 _IN_ORDER = """
 SELECT due.device_id FROM unnest($2::int[]) AS stage (number) CROSS JOIN LATERAL (
@@ -21,29 +26,29 @@ SELECT due.device_id FROM unnest($2::int[]) AS stage (number) CROSS JOIN LATERAL
     WHERE r.campaign_id = $1 AND r.stage = stage.number AND r.status = 'PENDING' AND r.next_attempt_at <= now()
     {further} ORDER BY r.next_attempt_at, r.rank LIMIT $3 {lock}) AS due LIMIT $3
 """
-_NOT_BUSY = f"""AND NOT {_NEWER_SUCCESS} AND NOT EXISTS (
-    SELECT FROM ota_device_status busy WHERE busy.tenant_id = r.tenant_id AND busy.device_id = r.device_id
-    AND busy.status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING'))"""
+_CLAIMABLE = f"AND NOT {_NEWER_SUCCESS} AND NOT {_BUSY}"
+# The guard of every statement: rows are chosen by their status and locked in one, then found by their key. A second
+# condition on the status would let the planner read a whole partial index and compare each row with each key.
 _LOCK = "FOR UPDATE SKIP LOCKED"
 # The moment is one for all rows, and later than the tenant's lock: no earlier claim of a device has a later one.
 _CLAIM = f"""
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at)
 UPDATE ota_device_status r SET status = 'QUEUED', attempt = attempt + 1, progress_pct = 0, wait = NULL,
     queued_at = moment.at, not_after = moment.at + $4
-FROM moment WHERE r.campaign_id = $1 AND r.status = 'PENDING'
-AND r.device_id = ANY (ARRAY({_IN_ORDER.format(further=_NOT_BUSY, lock=_LOCK)}))
+FROM moment WHERE r.campaign_id = $1 AND r.device_id = ANY (ARRAY({_IN_ORDER.format(further=_CLAIMABLE, lock=_LOCK)}))
 RETURNING r.device_id, r.attempt, r.rank, r.queued_at, r.not_after
 """
+# While the campaign is locked, only a report of success can take a row out of PENDING after it was read.
 _SKIP_SUPERSEDED = f"""
 UPDATE ota_device_status SET status = 'SKIPPED', skip_reason = 'superseded', wait = NULL,
     completed_at = clock_timestamp()
-WHERE campaign_id = $1 AND status = 'PENDING' AND device_id = ANY (ARRAY(
-    SELECT r.device_id FROM ota_device_status r WHERE r.campaign_id = $1 AND r.status = 'PENDING'
+WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
+    SELECT r.device_id FROM ota_device_status r WHERE r.campaign_id = $1 AND r.status <> 'SUCCESS'
     AND r.device_id = ANY (ARRAY({_IN_ORDER.format(further="", lock="")})) AND {_NEWER_SUCCESS} {_LOCK}))
 """
 _TAKE_BACK_OVERDUE = f"""
 UPDATE ota_device_status SET status = 'PENDING'
-WHERE campaign_id = $1 AND status = 'QUEUED' AND device_id = ANY (ARRAY(
+WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'QUEUED'
     AND not_after < {CAUGHT_UP} - make_interval(secs => $3) ORDER BY not_after LIMIT $2 {_LOCK}))
 """
@@ -58,7 +63,7 @@ UPDATE ota_device_status SET
     error_code = CASE status WHEN 'DISPATCHED' THEN 'no_response' ELSE 'timeout' END,
     error_message = CASE status WHEN 'DISPATCHED' THEN 'no report came within the attempt''s time limit'
                     ELSE 'the update did not end within the attempt''s time limit' END
-WHERE campaign_id = $1 AND status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING') AND device_id = ANY (ARRAY(
+WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status
     WHERE campaign_id = $1 AND status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING')
     AND dispatched_at < {CAUGHT_UP} - make_interval(secs => $3) ORDER BY dispatched_at LIMIT $2 {_LOCK}))
@@ -68,15 +73,16 @@ UPDATE ota_device_status SET
     status = CASE WHEN failures > 0 THEN 'FAILED' ELSE 'SKIPPED' END,
     skip_reason = CASE WHEN failures = 0 THEN $3 END,
     wait = NULL, completed_at = clock_timestamp()
-WHERE campaign_id = $1 AND status = 'PENDING' AND device_id = ANY (ARRAY(
-    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'PENDING' LIMIT $2 {_LOCK}))
+WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
+    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'PENDING'
+    ORDER BY stage, next_attempt_at, rank LIMIT $2 {_LOCK}))
 """
 _RETRY_FAILED = f"""
 UPDATE ota_device_status SET status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL,
     next_attempt_at = '-infinity', completed_at = NULL
-WHERE campaign_id = $1 AND status = 'FAILED' AND device_id = ANY (ARRAY(
+WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'FAILED' AND completed_at <= $3
-    LIMIT $2 {_LOCK}))
+    ORDER BY device_id LIMIT $2 {_LOCK}))
 """
 _RETRY_DONE = """
 UPDATE ota_campaigns SET retry_before = NULL WHERE id = $1 AND NOT EXISTS (

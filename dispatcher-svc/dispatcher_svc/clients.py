@@ -3,21 +3,24 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from dispatcher_svc.settings import DispatcherSettings
+from pulse.runtime.kafka import producer
 from pulse.runtime.mqtt import MqttOptions
 
 GROUP = "pulse-dispatcher"
-REBALANCE_MS = 15_000
-"""How long the group waits for a member that still gives up its partitions (at most 5 s)."""
+REBALANCE_MS, JOIN_MS = 8_000, 10_000
+"""How long the group waits for a member that still gives up its partitions (which takes 5 s at most), and how long a
+request may take: joining waits for the others. A connection that has died in silence is noticed after JOIN_MS."""
 POLL_MS = 50
 """A broker answers one fetch at a time per connection: while it waits for the idle partitions, a busy one waits too."""
-STOP_SECONDS = 1.0
+STOP_SECONDS = 0.5
 
 
 def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
@@ -30,7 +33,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=settings.kafka_heartbeat_ms,
         rebalance_timeout_ms=REBALANCE_MS,
-        request_timeout_ms=REBALANCE_MS + 5_000,
+        request_timeout_ms=JOIN_MS,
         fetch_max_wait_ms=POLL_MS,
         metadata_max_age_ms=60_000,
     )
@@ -57,18 +60,36 @@ def control_asker(settings: DispatcherSettings) -> AIOKafkaConsumer:
     )
 
 
+class Clients(NamedTuple):
+    """All that talk to Kafka, started."""
+
+    producer: AIOKafkaProducer
+    reader: AIOKafkaConsumer
+    asker: AIOKafkaConsumer
+    consumer: AIOKafkaConsumer
+
+
 @asynccontextmanager
-async def started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    """Starts the consumer, and stops it in the end, leaving its group. Raises KafkaConnectionError."""
+async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
+    """Starts the clients; in the end flushes results, then leaves the group. Raises KafkaConnectionError."""
+    async with (
+        _started(requests_consumer(settings)) as consumer,
+        _started(control_reader(settings)) as reader,
+        _started(control_asker(settings)) as asker,
+        producer(settings.kafka_bootstrap) as kafka,
+    ):
+        yield Clients(kafka, reader, asker, consumer)
+
+
+@asynccontextmanager
+async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
     await consumer.start()
     try:
         yield consumer
     finally:
-        try:
+        with suppress(KafkaError, TimeoutError):  # the process ends: its sockets close, the group finds out by itself
             async with asyncio.timeout(STOP_SECONDS):
                 await consumer.stop()
-        except (KafkaError, TimeoutError):
-            pass  # the process ends: its sockets close, and the group finds out by itself
 
 
 def mqtt_options(settings: DispatcherSettings) -> MqttOptions:

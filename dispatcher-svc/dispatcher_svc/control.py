@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dispatcher_svc.clients import Clients
+from dispatcher_svc.intake import Intake
 from dispatcher_svc.knowledge import Knowledge
-from dispatcher_svc.publish import Publisher
 from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
 from pulse.runtime.kafka import quarantine
 
@@ -25,26 +27,24 @@ class ControlTopicCut(Exception):
 
 
 class Control:
-    """Feeds `knowledge`, and tells `publisher` of it.
+    """Feeds `knowledge`, tells `intake` what is new, and calls `renewed` when it may have become fresher.
 
-    `reader` reads the topic; `asker` is a client of its own, since an answer on the reader's connection would wait
-    for its long poll. It asks every `ask_every` seconds.
+    The asker is a client of its own, since an answer on the reader's connection would wait for its long poll.
+    It asks every `ask_every` seconds.
     """
 
     def __init__(
         self,
-        reader: AIOKafkaConsumer,
-        asker: AIOKafkaConsumer,
-        kafka: AIOKafkaProducer,
+        kafka: Clients,
         knowledge: Knowledge,
-        publisher: Publisher,
+        intake: Intake,
+        renewed: Callable[[], None],
         ask_every: float,
     ) -> None:
-        self._reader = reader
-        self._asker = asker
-        self._kafka = kafka
+        self._reader, self._asker, self._producer = kafka.reader, kafka.asker, kafka.producer
         self._knowledge = knowledge
-        self._publisher = publisher
+        self._intake = intake
+        self._renewed = renewed
         self._ask_every = ask_every
         self._decode = decoder(CampaignControl).decode
 
@@ -57,7 +57,7 @@ class Control:
             for record in batches.get(PARTITION, []):
                 await self._take(record)
             self._knowledge.read_to(await self._reader.position(PARTITION))
-            self._publisher.soon()
+            self._renewed()
 
     async def is_complete(self) -> bool:
         """Whether the topic has been read to its end once."""
@@ -86,7 +86,7 @@ class Control:
         if end < read_to:
             raise ControlTopicCut(f"{CONTROL.name} ends at {end}, but was read to {read_to}")
         self._knowledge.answered(asked_at, end)
-        self._publisher.soon()
+        self._renewed()
 
     async def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
@@ -94,8 +94,11 @@ class Control:
         except UNREADABLE as error:
             source = f"{record.topic}/{record.partition}/{record.offset}"
             log.warning("control_record_unreadable", source=source, error=str(error))
-            await quarantine(self._kafka, source, "unreadable", str(error), record.value or b"")
+            await quarantine(self._producer, source, "unreadable", str(error), record.value or b"")
             return
         if self._knowledge.learn(control):
-            log.info("campaign", campaign_id=control.campaign_id, epoch=control.epoch, status=control.status)
-            self._publisher.learnt(control.campaign_id)
+            if self._knowledge.is_complete:  # not the whole history at each start
+                log.info(
+                    "campaign_changed", campaign_id=control.campaign_id, epoch=control.epoch, status=control.status
+                )
+            self._intake.learnt(control.campaign_id)

@@ -11,16 +11,10 @@ class Membership:
     def __init__(self, session_timeout: float) -> None:
         self.lasts = session_timeout / 2
         self._proven_at = NEVER
-        self._assigned_at = NEVER
         self.term = 0
 
-    def assigned(self, now: float) -> None:
-        """A new assignment: nothing proves it yet."""
-        self.ended()
-        self._assigned_at = now
-
-    def ended(self) -> None:
-        """The assignment is over; answers to commits that were sent under it prove nothing any more."""
+    def reset(self) -> None:
+        """The assignment has changed: answers to commits that were sent under the old one prove nothing any more."""
         self.term += 1
         self._proven_at = NEVER
 
@@ -31,10 +25,6 @@ class Membership:
 
     def holds(self, now: float) -> bool:
         return now - self._proven_at <= self.lasts
-
-    def given_up(self, now: float) -> bool:
-        """Unproven for so long that the queues must be dropped and the group joined again."""
-        return now - max(self._proven_at, self._assigned_at) > self.lasts
 
     def age(self, now: float) -> float:
         """Seconds since the last proof was sent; infinite without one."""

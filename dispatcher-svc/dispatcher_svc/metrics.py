@@ -19,7 +19,6 @@ IN_FLIGHT = Gauge("pulse_dispatch_in_flight", "Commands that the broker has not 
 MQTT_CONNECTED = Gauge("pulse_dispatch_mqtt_connected", "1 while connected to the broker")
 KNOWLEDGE_AGE = Gauge("pulse_dispatch_knowledge_age_seconds", "Age of what is known of the campaigns")
 COMMIT_AGE = Gauge("pulse_dispatch_commit_age_seconds", "Time since the last answered offset commit was sent")
-REJOINS = Counter("pulse_dispatch_rejoins_total", "Groups joined anew because nothing proved the membership")
 
 _OUTCOMES = Counter("pulse_dispatch_outcomes_total", "Requests settled", ["outcome"])
 _ANSWERS = Counter("pulse_dispatch_broker_answers_total", "The broker's answers to commands", ["reason_code"])

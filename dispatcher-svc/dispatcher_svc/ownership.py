@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from dispatcher_svc import metrics
+from dispatcher_svc.intake import Intake
 from dispatcher_svc.membership import Membership
-from dispatcher_svc.publish import Publisher
-from dispatcher_svc.queues import Partition, Stage
+from dispatcher_svc.partition import Partition, Stage
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime.process import pause
 
@@ -24,29 +23,40 @@ LOOK_SECONDS = 0.01
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
     """Keeps `partitions` (by number, shared with the publisher and the reader) as the group has it.
 
-    `make` makes an empty partition of a number, taken at a monotonic time.
+    While nothing proves the membership, nothing is published. A commit that is answered later, under the same
+    generation of the group, proves that nobody else had the partitions meanwhile; one that is refused makes the
+    client join anew, and what was held is dropped. `proven` is called after each proof, `make` with a partition's
+    number and the monotonic time at which it was taken.
     """
 
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
         partitions: dict[int, Partition],
-        publisher: Publisher,
+        intake: Intake,
         membership: Membership,
+        proven: Callable[[], None],
         make: Callable[[int, float], Partition],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
-        self._publisher = publisher
+        self._intake = intake
         self._membership = membership
+        self._proven = proven
         self._make = make
         self._taken = asyncio.Event()
         self._has_share = False
         self._answers = True
 
-    def join(self) -> None:
-        """Joins the group, or joins it anew."""
+    async def run(self, reading: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+        """Joins the group and has `reading` run until `stop`; then gives up what it has."""
         self._consumer.subscribe([REQUESTS.name], listener=self)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reading, name="requests"), group.create_task(self._keep(), name="commits")]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+        await self._give_up()
 
     async def is_ready(self) -> bool:
         """Whether the group has given its share to this process, and that share is surely still its own."""
@@ -57,23 +67,23 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         now = time.monotonic()
         self._partitions.update({tp.partition: self._make(tp.partition, now) for tp in assigned})
-        self._membership.assigned(now)
+        self._membership.reset()
         self._has_share = True
         self._taken.set()
         log.info("partitions_taken", partitions=sorted(self._partitions))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
-        await self.give_up()
+        await self._give_up()
 
     # Giving up
 
-    async def give_up(self) -> None:
+    async def _give_up(self) -> None:
         """Returns what waits, settles what is in flight, commits; what cannot be settled in time will be read again."""
         self._has_share = False
         leaving = list(self._partitions.values())
         if leaving and self._membership.holds(time.monotonic()):
             for partition in leaving:
-                self._publisher.give_back(partition)
+                self._intake.give_back(partition)
             answered = await _until(lambda: not any(p.in_flight for p in leaving), ANSWERS_SECONDS)
             settled = await _until(lambda: not any(p.unsent_results for p in leaving), RESULTS_SECONDS)
             await self._commit_last()
@@ -84,7 +94,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         for partition in self._partitions.values():
             partition.stage = Stage.GONE
         self._partitions.clear()
-        self._membership.ended()
+        self._membership.reset()
 
     async def _commit_last(self) -> None:
         positions = self._positions()
@@ -98,7 +108,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
 
     # Commits
 
-    async def keep(self) -> None:
+    async def _keep(self) -> None:
         """Commits at once when partitions were taken, and then twice a second, work or not; until cancelled."""
         while True:
             self._taken.clear()
@@ -108,9 +118,6 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
 
     async def _prove(self) -> None:
         """One commit; its answer proves that the partitions were this process's when it was sent."""
-        if self._membership.given_up(time.monotonic()):
-            self._rejoin()
-            return
         term = self._membership.term
         try:
             async with asyncio.timeout(self._membership.lasts):
@@ -124,7 +131,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         else:
             self._note(answers=True)
             self._membership.proven(sent_at, term)
-            self._publisher.soon()
+            self._proven()
 
     async def _learn_positions(self) -> None:
         for partition in list(self._partitions.values()):
@@ -134,14 +141,6 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
     def _positions(self) -> dict[TopicPartition, int]:
         positions = {_of(p): p.watermark.position for p in self._partitions.values()}
         return {tp: offset for tp, offset in positions.items() if offset is not None}
-
-    def _rejoin(self) -> None:
-        """Nothing has proved the membership for too long: somebody else may have the partitions."""
-        log.warning("membership_unproven", partitions=sorted(self._partitions))
-        metrics.REJOINS.inc()
-        self._drop()
-        self._has_share = False
-        self.join()
 
     def _note(self, *, answers: bool, error: BaseException | None = None) -> None:
         if answers != self._answers:

@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from dispatcher_svc import metrics
+from dispatcher_svc.judge import Judge
 from dispatcher_svc.knowledge import Knowledge, Stand
 from dispatcher_svc.membership import Membership
-from dispatcher_svc.queues import Held, Partition, Stage
+from dispatcher_svc.partition import Partition, Stage
+from dispatcher_svc.queues import Held
 from dispatcher_svc.results import Results
 from pulse.contracts.kafka import Outcome
 from pulse.contracts.mqtt import command_topic
 from pulse.runtime.mqtt import MqttClient, MqttOptions, PacketTooLarge, Received
 
-TAKEN, NO_SUBSCRIBER, REFUSED, TOPIC_INVALID, PACKET_TOO_LARGE = 0, 16, 128, 144, 149
+NO_SUBSCRIBER, REFUSED, TOPIC_INVALID, PACKET_TOO_LARGE = 16, 128, 144, 149
 LONGEST_EXPIRY = 2**32 - 1
 TIMER_SECONDS = 0.001
 """The event loop's timers are no finer; an earlier one would only spin."""
@@ -22,7 +24,7 @@ TIMER_SECONDS = 0.001
 class Publisher:
     """Looks at `partitions` whenever something may go: a token is due, the window has room, something was learnt.
 
-    It is the handler of its MQTT session. `clock` is monotonic, `wall` the time of day, both in seconds.
+    It is the handler of its MQTT session. `topic_template` holds {tenant_id} and {device_id}.
     """
 
     def __init__(
@@ -30,21 +32,19 @@ class Publisher:
         options: MqttOptions,
         topic_template: str,
         partitions: Mapping[int, Partition],
+        judge: Judge,
         knowledge: Knowledge,
         membership: Membership,
         results: Results,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         self._options = options
         self.mqtt: MqttClient[Held] = MqttClient(self._connect_options, self)
         self._topic_template = topic_template
         self._partitions = partitions
+        self._judge = judge
         self._knowledge = knowledge
         self._membership = membership
         self._results = results
-        self._clock = clock
-        self._wall = wall
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -57,38 +57,8 @@ class Publisher:
     async def is_connected(self) -> bool:
         return self.mqtt.is_connected
 
-    # What comes in
-
-    def accept(self, held: Held) -> None:
-        """Takes a request that has just been read."""
-        stand = self._stand(held)
-        if isinstance(stand, Outcome):
-            self._results.settle(held, stand)
-        else:
-            held.partition.add(held, self._clock())
-            self.soon()
-
-    def learnt(self, campaign_id: int) -> None:
-        """There is news of a campaign: settles what it ends, lets go what waited for it."""
-        for partition in self._partitions.values():
-            self._settle_all(partition.sort_out(self._outcome, campaign_id))
-        self.soon()
-
-    def sweep(self) -> None:
-        """Settles what has expired while it waited."""
-        wall = self._wall()
-        for partition in self._partitions.values():
-            self._settle_all(partition.sort_out(lambda held: Outcome.EXPIRED if held.not_after <= wall else None))
-            partition.forget_idle(self._clock())
-        self.soon()
-
-    def give_back(self, partition: Partition) -> None:
-        """The partition leaves: all that waits for it is RETURNED; what is in flight will still be settled."""
-        partition.stage = Stage.LEAVING
-        self._settle_all(partition.sort_out(lambda _: Outcome.RETURNED))
-
     def soon(self) -> None:
-        """Has `_publish_due` run in the loop's next round."""
+        """Has all that may go published in the event loop's next round."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._publish_due)
@@ -120,7 +90,8 @@ class Publisher:
             if partition.stage is Stage.HELD:
                 partition.put_back(lost)
             elif partition.stage is Stage.LEAVING:
-                self._settle_all((held, Outcome.RETURNED) for held in lost)
+                for held in lost:
+                    self._results.settle(held, Outcome.RETURNED)
 
     def room(self) -> None:
         self.soon()
@@ -135,7 +106,7 @@ class Publisher:
             obstacle = self._serve(partition)
             if obstacle is not None:
                 break
-        self._held_back.note(obstacle, self._clock())
+        self._held_back.note(obstacle, time.monotonic())
         if obstacle is None:
             self._set_timer()
 
@@ -149,14 +120,14 @@ class Publisher:
     def _serve(self, partition: Partition) -> str | None:
         """Publishes what is due of one partition; returns the obstacle that stopped it, if one did."""
         while True:
-            now = self._clock()
+            now = time.monotonic()
             held = partition.next(now)
             if held is None:
                 return None
             obstacle = self._obstacle(now)
             if obstacle is not None:
                 return obstacle
-            stand = self._stand(held)
+            stand = self._judge.stand(held)
             if stand is Stand.GO:
                 partition.take(now)
                 self._publish(held)
@@ -177,7 +148,7 @@ class Publisher:
 
     def _publish(self, held: Held) -> None:
         request = held.request
-        wall = self._wall()
+        wall = time.time()
         try:
             self.mqtt.publish(
                 command_topic(request.tenant_id, request.device_id, self._topic_template),
@@ -198,23 +169,10 @@ class Publisher:
     def _set_timer(self) -> None:
         """Wakes up when the next token is due; a timer that rings earlier is left to do so."""
         wake_at = min((p.wake_at for p in self._partitions.values()), default=float("inf"))
-        delay = max(wake_at - self._clock(), TIMER_SECONDS)
+        delay = max(wake_at - time.monotonic(), TIMER_SECONDS)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(delay, self.soon) if delay < float("inf") else None
-
-    # Judging
-
-    def _stand(self, held: Held) -> Stand | Outcome:
-        return self._knowledge.stand(held.request, expired=held.not_after <= self._wall())
-
-    def _outcome(self, held: Held) -> Outcome | None:
-        stand = self._stand(held)
-        return stand if isinstance(stand, Outcome) else None
-
-    def _settle_all(self, settled: Iterable[tuple[Held, Outcome]]) -> None:
-        for held, outcome in settled:
-            self._results.settle(held, outcome)
 
 
 class HeldBack:

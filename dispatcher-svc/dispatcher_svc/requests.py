@@ -8,8 +8,9 @@ from typing import TypeAlias
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from dispatcher_svc.publish import Publisher
-from dispatcher_svc.queues import Held, Partition, Stage
+from dispatcher_svc.intake import Intake
+from dispatcher_svc.partition import Partition, Stage
+from dispatcher_svc.queues import Held
 from dispatcher_svc.results import Results
 from pulse.contracts.kafka import REQUESTS, UNREADABLE, DispatchRequest, decoder
 
@@ -31,13 +32,13 @@ class Requests:
         self,
         consumer: AIOKafkaConsumer,
         partitions: Mapping[int, Partition],
-        publisher: Publisher,
+        intake: Intake,
         results: Results,
         held_max: int,
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
-        self._publisher = publisher
+        self._intake = intake
         self._results = results
         self._held_max = held_max
         self._decode = decoder(DispatchRequest).decode
@@ -77,7 +78,7 @@ class Requests:
             asked_at=record.timestamp / 1000,
             trace=_trace(record),
         )
-        self._publisher.accept(held)
+        self._intake.accept(held)
 
     def _bound(self) -> None:
         paused = self._consumer.paused()

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from dispatcher_svc import metrics
-from dispatcher_svc.queues import Held, Partition
+from dispatcher_svc.partition import Partition
+from dispatcher_svc.queues import Held
 from pulse.contracts.kafka import (
     QUARANTINE,
     RESULTS,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from pulse.contracts.kafka import bucket_burst
 from pulse.contracts.mqtt import COMMAND_TEMPLATE
 from pulse.runtime.settings import Port, Seconds, ServiceSettings
 
@@ -32,6 +33,10 @@ class DispatcherSettings(ServiceSettings):
     freshness_max_ms: Milliseconds = 200
     held_max: Annotated[int, Field(ge=1)] = 4_000
     """Unsettled requests of one partition above which no more of it are read."""
+
+    @property
+    def partition_burst(self) -> float:
+        return bucket_burst(self.partition_rate, self.bucket_burst_seconds)
 
     @field_validator("mqtt_command_topic")
     @classmethod

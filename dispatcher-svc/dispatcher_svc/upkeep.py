@@ -5,22 +5,22 @@ import time
 from collections.abc import Mapping
 
 from dispatcher_svc import metrics
+from dispatcher_svc.intake import Intake
 from dispatcher_svc.knowledge import Knowledge
 from dispatcher_svc.membership import Membership
-from dispatcher_svc.publish import Publisher
-from dispatcher_svc.queues import Partition
+from dispatcher_svc.partition import Partition
 
 SECONDS = 1.0
 
 
 async def keep_up(
-    publisher: Publisher, partitions: Mapping[int, Partition], knowledge: Knowledge, membership: Membership
+    intake: Intake, partitions: Mapping[int, Partition], knowledge: Knowledge, membership: Membership
 ) -> None:
     """Until cancelled."""
     last = time.monotonic()
     while True:
         await asyncio.sleep(SECONDS)
-        publisher.sweep()
+        intake.sweep()
         now = time.monotonic()
         _measure(partitions, now - last)
         metrics.KNOWLEDGE_AGE.set(knowledge.age(now))

@@ -1,6 +1,7 @@
 """Each second a replica says up to when it has taken everything in; the sweeps of campaign-svc go by that."""
 
 import asyncio
+import time
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -28,6 +29,7 @@ class CaughtUp:
 
     async def run(self) -> None:
         """Serves until cancelled; a question that is disturbed is asked anew."""
+        metrics.caught_up(time.monotonic())
         while True:
             try:
                 await self._ask()
@@ -36,10 +38,10 @@ class CaughtUp:
             await asyncio.sleep(self._seconds)
 
     async def _ask(self) -> None:
-        asked = asyncio.get_running_loop().time()
+        asked = time.monotonic()
         at = await insist(lambda: leases.clock(self._database))
         ends = await self._watermarks.written()
         await self._reports.pass_marker()
         await self._watermarks.committed(ends)
         await insist(lambda: self._lease.caught_up(at))
-        metrics.since_caught_up(asked)
+        metrics.caught_up(asked)

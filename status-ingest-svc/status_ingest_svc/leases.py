@@ -63,15 +63,15 @@ class Lease:
 async def claim(pool: Pool, holder: str, seconds: float) -> Lease:
     """The lowest ordinal that nobody holds.
 
-    A new ordinal has not caught up with anything yet: `-infinity` holds back every sweep until this replica's first
-    marker has passed. The present time would be a claim about dispatch results that nobody may have read.
+    A new ordinal begins with the year 1970, which holds every sweep back until this replica's first marker has passed:
+    the present time would be a claim about dispatch results that nobody may have read.
     An expired one keeps what its last holder said: its session may be full of reports.
     """
     while True:
         ordinal = await pool.fetchval(
             """
             INSERT INTO ingest_members AS m (ordinal, holder, expires_at, caught_up_at)
-            SELECT o, $1, clock_timestamp() + $2 * interval '1 second', '-infinity'
+            SELECT o, $1, clock_timestamp() + $2 * interval '1 second', 'epoch'
               FROM generate_series(0, (SELECT count(*)::integer FROM ingest_members)) o
              WHERE NOT EXISTS (SELECT FROM ingest_members t WHERE t.ordinal = o AND t.expires_at > clock_timestamp())
              ORDER BY o LIMIT 1

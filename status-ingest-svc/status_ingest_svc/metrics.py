@@ -1,6 +1,6 @@
 """All Prometheus series of status-ingest-svc (quarantined messages are counted where they are put aside)."""
 
-import asyncio
+import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -27,9 +27,9 @@ POOL_USED = Gauge("pulse_ingest_pool_used", "Database connections in use")
 POOL_SIZE = Gauge("pulse_ingest_pool_size", "Database connections open")
 
 
-def since_caught_up(asked: float) -> None:
-    """Lets the lag grow from `asked` (the event loop's time) until the next call."""
-    CAUGHT_UP_LAG.set_function(lambda: asyncio.get_running_loop().time() - asked)
+def caught_up(asked: float) -> None:
+    """Lets the lag grow from `asked` (`time.monotonic()`) until the next call."""
+    CAUGHT_UP_LAG.set_function(lambda: time.monotonic() - asked)
 
 
 def watch_pool(pool: Pool) -> None:

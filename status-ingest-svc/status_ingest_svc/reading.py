@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from pulse.contracts.kafka import DispatchResult, QuarantineReason, decoder
+from pulse.contracts.kafka import UNREADABLE, DispatchResult, QuarantineReason, decoder
 from pulse.contracts.mqtt import MAX_ERROR_CHARACTERS, MAX_REPORT_BYTES, Report, reporter
 from pulse.contracts.names import MAX_LENGTH, is_name
 from pulse.contracts.status import REPORTS, Event, Heard
@@ -17,8 +17,6 @@ Device: TypeAlias = tuple[str, str]
 MAX_BIGINT = 2**63 - 1
 UNSPECIFIED = 128
 """MQTT reason code of a refusal without a reason."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises: also for text that is not UTF-8, and for a thousand brackets inside each other."""
 
 _reports = msgspec.json.Decoder(Report)
 _results = decoder(DispatchResult)

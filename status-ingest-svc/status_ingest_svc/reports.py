@@ -1,6 +1,7 @@
 """One MQTT session's reports go to ingest in batches, and are acknowledged in order once they are committed."""
 
 import asyncio
+import ssl
 from collections import Counter
 from contextlib import suppress
 
@@ -18,6 +19,8 @@ from status_ingest_svc.settings import Settings
 
 SESSION_EXPIRY = 86_400
 RETRY_SECONDS = 0.5
+REPEAT_SECONDS = 30.0
+"""A marker that is still not through is sent again: a broker may lose one, and the first that comes will do."""
 FULL = 4
 """So many batches may wait; then the socket is left alone until there is room."""
 
@@ -39,6 +42,7 @@ class Reports:
         self._new_ones = new_ones
         self._client: MqttClient[int] = MqttClient(self._options, self)
         self._inbox: Inbox[Received] = Inbox(settings.ingest_batch, settings.ingest_linger_ms / 1000)
+        self._tls = ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None
         self._most = FULL * settings.ingest_batch
         self._marker = marker_topic(lease.ordinal)
         self._connected = asyncio.Event()
@@ -66,8 +70,10 @@ class Reports:
         payload = f"{self._lease.holder}:{self._asked}".encode()
         passed = self._markers[payload] = asyncio.get_running_loop().create_future()
         try:
-            self._client.publish(self._marker, payload, self._asked)
-            await passed
+            while not passed.done():
+                self._client.publish(self._marker, payload, self._asked)
+                await asyncio.wait([passed], timeout=REPEAT_SECONDS)
+            passed.result()
         finally:
             del self._markers[payload]
 
@@ -130,7 +136,8 @@ class Reports:
             port=self._settings.mqtt_port,
             client_id=f"pulse-ingest-{self._lease.ordinal}",
             username=self._settings.mqtt_user,
-            password=self._settings.mqtt_password.get_secret_value(),
+            password=self._settings.mqtt_password,
+            tls=self._tls,
             clean_start=False,
             session_expiry=SESSION_EXPIRY,
         )

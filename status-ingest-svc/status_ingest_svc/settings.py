@@ -1,14 +1,16 @@
 """What status-ingest-svc can be told."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from pulse.runtime.settings import Port, Seconds, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections.
+    """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections; `mqtt_ca_file`
+    turns TLS on.
 
     The backoffs are base values in seconds: a retry waits base × 4^(failures − 1), an offline or refused device
     base × 2^(tries so far), both at most an hour, ± 20 %.
@@ -17,10 +19,11 @@ class Settings(ServiceSettings):
     postgres_dsn: str
     postgres_pool: Annotated[int, Field(ge=3, le=100)] = 6
     kafka_bootstrap: str
-    mqtt_host: str = "127.0.0.1"
+    mqtt_host: str
     mqtt_port: Port = 1883
-    mqtt_user: str = "svc-ingest"
-    mqtt_password: SecretStr
+    mqtt_user: str | None = None
+    mqtt_password: Annotated[str | None, Field(repr=False)] = None
+    mqtt_ca_file: Path | None = None
     ingest_batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     ingest_linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 20
     ingest_lease_seconds: Seconds = 15

@@ -1,18 +1,25 @@
-"""What tests of the loops share: the database as its superuser sees it, and the pool of the loops' own role."""
+"""What tests of the loops share: the database as its superuser sees it, the loops' own role, and Kafka."""
 
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from campaign_svc.announce import Announcer
+from campaign_svc.engine import POOL_SIZE, Engine
+from campaign_svc.progress import Progress
+from campaign_svc.rollout import Rollout
+from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
-from tests.campaign_svc.rows import Fleet
+from pulse.runtime.kafka import producer
+from tests.campaign_svc.rows import Fleet, settings
 from tests.real_parts import Database
 
 
 @pytest.fixture(scope="module")
 async def loops(postgres: Database) -> AsyncIterator[db.Pool]:
     """Logged in as `campaign_loops`: what it may not do, no test of the engine can do."""
-    async with db.pool(postgres.dsn_of("campaign_loops"), size=12) as pool:
+    async with db.pool(postgres.dsn_of("campaign_loops"), size=POOL_SIZE) as pool:
         yield pool
 
 
@@ -24,7 +31,21 @@ async def everything(postgres: Database) -> AsyncIterator[db.Pool]:
 
 @pytest.fixture
 async def fleet(everything: db.Pool) -> Fleet:
-    """No campaigns, rows or members yet; one firmware version."""
+    """No campaigns, rows or members yet."""
     made = Fleet(everything)
     await made.clear()
     return made
+
+
+@pytest.fixture(scope="module")
+async def sender(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    async with producer(kafka) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(loops: db.Pool, sender: AIOKafkaProducer) -> Engine:
+    """To tick by hand."""
+    told = settings(tick_seconds=5.0, chunk_rows=7)
+    progress = Progress(loops, Announcer(loops, sender, 2.0), told)
+    return Engine(loops, progress, Rollout(loops, sender, told, REQUESTS.partitions), told)

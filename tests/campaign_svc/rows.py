@@ -147,6 +147,15 @@ class Fleet:
             *given.values(),
         )
 
+    async def pass_not_after(self, campaign_id: int, devices: list[str]) -> None:
+        """The time within which their requests could be published is over."""
+        await self.pool.execute(
+            """UPDATE ota_device_status SET not_after = now() - interval '1 hour'
+               WHERE campaign_id = $1 AND device_id = ANY ($2)""",
+            campaign_id,
+            devices,
+        )
+
     async def caught_up(self, ago: float = 0.0) -> None:
         """Ingest has one member, which has taken in all that came until `ago` seconds ago."""
         await self.pool.execute(
@@ -179,6 +188,13 @@ class Fleet:
             "SELECT status, count(*) AS n FROM ota_device_status WHERE campaign_id = $1 GROUP BY 1", campaign_id
         )
         return Counter({row["status"]: row["n"] for row in rows})
+
+    async def attempts(self, campaign_id: int) -> dict[str, int]:
+        """The last attempt of each device."""
+        rows = await self.pool.fetch(
+            "SELECT device_id, attempt FROM ota_device_status WHERE campaign_id = $1", campaign_id
+        )
+        return {row["device_id"]: row["attempt"] for row in rows}
 
     async def events(self, campaign_id: int) -> list[str]:
         rows = await self.pool.fetch(

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dispatcher_svc.queues import Held, Partition
+from dispatcher_svc.partition import Partition
+from dispatcher_svc.queues import Held
 from pulse.contracts.kafka import CampaignControl, ControlStatus, DispatchRequest
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -59,14 +59,17 @@ class Dispatcher:
 
     async def is_ready(self) -> bool:
         try:
-            return (await self._http.get("/readyz")).status_code == 200
+            return (await self.get("/readyz")).status_code == httpx.codes.OK
         except httpx.TransportError:
             assert self.process.returncode is None, self.log.read_text()[-3000:]
             return False
 
+    async def get(self, path: str) -> httpx.Response:
+        return await self._http.get(path)
+
     async def metric(self, line: str) -> float:
         """The value of a series, written as `/metrics` shows it."""
-        text = (await self._http.get("/metrics")).text
+        text = (await self.get("/metrics")).text
         return float(next(found for found in text.splitlines() if found.startswith(line + " ")).split()[-1])
 
     def send(self, number: signal.Signals) -> None:

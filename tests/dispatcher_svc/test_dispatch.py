@@ -154,8 +154,8 @@ async def test_a_command_that_the_broker_does_not_take_is_refused_with_its_reaso
     huge = f'{{"campaign_id":{campaign},"x":"{"x" * 600_000}"}}'
     await scene.ask(request("big", campaign=campaign, rate=50, command=huge))
     await scene.ask(request("d1", campaign=campaign, rate=50))
-    outcomes = await scene.settled(campaign, 2)
-    assert outcomes["d1"] == "PUBLISHED"
+    assert await scene.settled(campaign, 2) == {"big": "REFUSED", "d1": "PUBLISHED"}
+    assert {r.device_id: r.reason_code for r in scene.results_of(campaign)} == {"big": 149, "d1": 0}
 
 
 async def test_the_first_command_of_an_idle_dispatcher_leaves_at_once(scene: Rig) -> None:

@@ -6,13 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests.real_parts import Broker, Database
-from tests.status_ingest_svc.service import Devices, Service, devices
+from tests.status_ingest_svc.service import Devices, Service, devices, end_sessions
 from tests.status_ingest_svc.world import World, world
 
 
 @pytest.fixture
-def service(postgres: Database, kafka: str, mosquitto: Broker, parts_dir: Path) -> Service:
-    return Service(postgres, kafka, mosquitto, parts_dir / "logs")
+async def service(postgres: Database, kafka: str, mosquitto: Broker, parts_dir: Path) -> AsyncIterator[Service]:
+    """Without a session or a member of an earlier test; replicas that a test leaves running are killed."""
+    await end_sessions(mosquitto)
+    async with world(postgres.dsn) as before:
+        await before.sql.execute("DELETE FROM ingest_members")
+    made = Service(postgres, kafka, mosquitto, parts_dir / "logs", [])
+    yield made
+    for replica in made.replicas:
+        await replica.child.kill()
 
 
 @pytest.fixture(scope="module")

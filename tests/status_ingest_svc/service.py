@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,18 @@ class Replica:
     def pid(self) -> int:
         return self.child.pid
 
+    async def stop(self) -> None:
+        """SIGTERM. Fails when the process does not end well, and within ten seconds."""
+        self.child.signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            code = await self.child.wait()
+        assert code == 0, self.child.obituary()
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log's entries of an event."""
+        lines = self.child.log.read_text().splitlines()
+        return [entry for line in lines if line.startswith("{") and (entry := json.loads(line))["event"] == event]
+
     async def metric(self, name: str) -> float:
         """The sum of a series over all its labels."""
         async with httpx.AsyncClient() as http:
@@ -56,8 +69,15 @@ class Service:
     kafka: str
     broker: Broker
     logs: Path
+    replicas: list["Replica"]
 
-    async def start(self, *, ready: bool = True, **settings: str) -> Replica:
+    async def start(self, **settings: str) -> Replica:
+        """Returns when the replica is ready."""
+        replica = await self.launch(**settings)
+        await replica.child.until_ready()
+        return replica
+
+    async def launch(self, **settings: str) -> Replica:
         [port] = free_ports(1)
         url = f"http://{HOST}:{port}"
         environment = {
@@ -77,10 +97,9 @@ class Service:
             lambda: _is_ready(url),
             environment | settings,
         )
-        started = await child.start(part, self.logs / f"ingest-{port}.log")
-        if ready:
-            await started.until_ready()
-        return Replica(started, url)
+        replica = Replica(await child.start(part, self.logs / f"ingest-{port}.log"), url)
+        self.replicas.append(replica)
+        return replica
 
     @asynccontextmanager
     async def running(self, **settings: str) -> AsyncIterator[Replica]:
@@ -89,8 +108,7 @@ class Service:
         try:
             yield replica
         finally:
-            await replica.child.stop()
-        assert await replica.child.wait() in {0, -9}, replica.child.obituary()
+            await replica.stop()
 
 
 async def _is_ready(url: str) -> bool:
@@ -169,10 +187,26 @@ async def transitions(kafka: str, device: str) -> list[tuple[str, str]]:
     return [(r["from"], r["to"]) for r in await records(kafka, DEVICE_STATUS) if r["device_id"] == device]
 
 
-def stop_process(pid: int) -> None:
-    """SIGSTOP: the process is there and does nothing."""
-    os.kill(pid, 19)
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A process that is there and does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
-def continue_process(pid: int) -> None:
-    os.kill(pid, 18)
+async def end_sessions(broker: Broker) -> None:
+    """Ends what earlier tests left at the broker."""
+    for ordinal in range(4):
+        async with aiomqtt.Client(
+            broker.host,
+            broker.port,
+            identifier=f"pulse-ingest-{ordinal}",
+            username="svc-ingest",
+            password=broker.password("svc-ingest"),
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+        ):
+            pass

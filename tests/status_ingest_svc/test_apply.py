@@ -43,8 +43,8 @@ async def apply(pool: db.Pool, *events: Heard, max_attempts: int = 3, devices: s
 
 async def test_every_row_answers_every_event_as_the_rules_say(pool: db.Pool, seen: World) -> None:
     rows = [Row(*row) for row in product(Status, range(4), range(4), (None, *Wait)) if is_possible(Row(*row))]
-    events = [(event, n) for event, n in product(RESULTS, (1, 2, 3))]
-    events += [(event, n) for event, n in product(REPORTS, (None, 1, 2, 3))]
+    events: list[tuple[Event, int | None]] = list(product(RESULTS, (1, 2, 3)))
+    events += product(REPORTS, (None, 1, 2, 3))
     cases = list(product(rows, sorted(events, key=str)))
     devices = names(len(cases))
     campaign = await seen.campaign()

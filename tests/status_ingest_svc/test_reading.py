@@ -44,8 +44,14 @@ def test_progress_outside_a_percentage_is_left_out(given: float | None, kept: in
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("flash_full", "flash_full"), (None, "device_error"), ("Flash full!", "device_error"), ("", "device_error")]
-    + [("x" * 65, "device_error"), ("broken\n", "device_error")],
+    [
+        ("flash_full", "flash_full"),
+        (None, "device_error"),
+        ("", "device_error"),
+        ("Flash full!", "device_error"),
+        ("x" * 65, "device_error"),
+        ("broken\n", "device_error"),
+    ],
 )
 def test_a_failure_has_a_code_in_any_case(given: str | None, kept: str) -> None:
     assert accepted(status="FAILED", error_code=given).error_code == kept

@@ -15,6 +15,7 @@ from pulse.contracts.status import ACTIVE, Row, Status
 TENANT = "acme"
 VERSION = "2.0"
 COLUMNS = "campaign_id, device_id, tenant_id, rank, status, attempt, failures, wait, skip_reason, offline_tries"
+QUEUED = Row(Status.QUEUED, 1, 0)
 _serial = count(1)
 
 
@@ -42,7 +43,7 @@ class World:
     async def campaign(
         self,
         devices: Sequence[str] = (),
-        row: Row = Row(Status.QUEUED, 1, 0),
+        row: Row = QUEUED,
         *,
         tenant: str = TENANT,
         max_attempts: int = 3,
@@ -55,7 +56,8 @@ class World:
 
     async def _campaign(self, tenant: str, max_attempts: int) -> int:
         firmware = await self.sql.fetchval(
-            """INSERT INTO firmware_versions (tenant_id, version, file_url, file_size_bytes, checksum_sha256, created_by)
+            """INSERT INTO firmware_versions (tenant_id, version, file_url, file_size_bytes, checksum_sha256,
+                                              created_by)
                VALUES ($1, $2, 'http://files/f', 1, repeat('a', 64), 'test')
                ON CONFLICT (tenant_id, version, device_type) DO NOTHING RETURNING id""",
             tenant,
@@ -109,7 +111,7 @@ class World:
         records = await self.sql.fetch(
             "SELECT status, count(*) FROM ota_device_status WHERE campaign_id = $1 GROUP BY 1", campaign
         )
-        return {status: number for status, number in records}
+        return {record["status"]: record["count"] for record in records}
 
     async def device(self, device: str, tenant: str = TENANT) -> asyncpg.Record:
         found = await self.sql.fetchrow("SELECT * FROM devices WHERE tenant_id = $1 AND device_id = $2", tenant, device)
@@ -119,19 +121,38 @@ class World:
     async def members(self) -> list[dict[str, Any]]:
         return [dict(record) for record in await self.sql.fetch("SELECT * FROM ingest_members ORDER BY ordinal")]
 
+    @asynccontextmanager
+    async def held(self, campaign: int, device: str) -> AsyncIterator[None]:
+        """Holds the row's lock: whoever wants to write it waits."""
+        async with self.sql.transaction():
+            await self.sql.execute(
+                "SELECT FROM ota_device_status WHERE campaign_id = $1 AND device_id = $2 FOR UPDATE", campaign, device
+            )
+            yield
+
+    async def somebody_waits(self) -> bool:
+        """Whether another connection waits for a row."""
+        found = await self.sql.fetchval(
+            """SELECT EXISTS (SELECT FROM pg_stat_activity
+                               WHERE datname = current_database() AND wait_event_type = 'Lock')"""
+        )
+        return bool(found)
+
     async def assert_counters_equal_rows(self, campaign: int) -> None:
         records = await self.sql.fetch(
             "SELECT counter, sum(n)::bigint FROM ota_campaign_counters WHERE campaign_id = $1 GROUP BY 1", campaign
         )
-        counters = {counter: n for counter, n in records if n and counter not in {"dispatched", "failing"}}
+        counters: dict[str, int] = {counter: n for counter, n in records if n}
+        shares = counters.pop("dispatched", 0), counters.pop("failing", 0)
         assert counters == await self.statuses(campaign)
-        dispatched, failing = await self.sql.fetchrow(
-            """SELECT count(dispatched_at), count(*) FILTER (WHERE failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED'))
+        in_rows = await self.sql.fetchrow(
+            """SELECT count(dispatched_at),
+                      count(*) FILTER (WHERE failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED'))
                  FROM ota_device_status WHERE campaign_id = $1""",
             campaign,
         )
-        others = dict(records)
-        assert (others.get("dispatched", 0), others.get("failing", 0)) == (dispatched, failing)
+        assert in_rows is not None
+        assert shares == tuple(in_rows)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ QuarantineReason = Literal[
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^/+#\x00-\x1f\x7f]+$")]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-Rate = Annotated[float, msgspec.Meta(gt=0)]
+Rate = Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class DispatchRequest(Message, frozen=True, kw_only=True):
     epoch: Positive
     bucket: str
     bucket_rate: Rate
-    bucket_burst: Annotated[float, msgspec.Meta(ge=1)]
+    bucket_burst: Annotated[float, msgspec.Meta(ge=1, le=1e6)]
     not_after: Time
     expires_at: Time
     command: str
@@ -174,7 +174,7 @@ def _on_wire(value: object) -> object:
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are no message: the latter two for bytes that are not UTF-8, and deep nesting."""
+"""What a decoder raises for bytes that are no message; the latter two for what is not UTF-8, and for deep nesting."""
 
 
 def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:

@@ -19,6 +19,7 @@ OUTAGES = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its word for a server that died while a statement was prepared, or while idle
     asyncpg.OperatorInterventionError,  # shut down under a connection, or not up yet
     asyncpg.TooManyConnectionsError,
     TimeoutError,

@@ -5,6 +5,23 @@ import sys
 
 import structlog
 
+REPEAT_SECONDS = 10.0
+
+
+class OnceInAWhile(logging.Filter):
+    """Lets a message of a library through once in ten seconds: a client whose broker is away repeats itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = record.name, str(record.msg)
+        if record.created - self._last.get(key, 0.0) < REPEAT_SECONDS:
+            return False
+        self._last[key] = record.created
+        return True
+
 
 def configure(service: str, level: str = "INFO") -> None:
     """Sends structlog and the standard library's logging the same way; `service` is in every line."""
@@ -31,6 +48,7 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(OnceInAWhile())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, getattr(logging, level)))

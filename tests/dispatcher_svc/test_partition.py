@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher_svc.queues import IDLE_SECONDS, Held, Partition
+from dispatcher_svc.partition import IDLE_SECONDS, Partition
+from dispatcher_svc.queues import Held
 from pulse.contracts.kafka import Outcome
 from tests.dispatcher_svc.factories import held, request
 from tests.dispatcher_svc.test_bucket import ROUNDING, most_over_promise

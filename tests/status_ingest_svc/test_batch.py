@@ -1,0 +1,95 @@
+"""How a batch is taken apart, and what is left of it once it is written."""
+
+from datetime import UTC, datetime
+
+from pulse.contracts.status import Event, Heard, Status, merge
+from status_ingest_svc.batch import Batch, ignored, left, sort, versions
+from status_ingest_svc.reading import Campaign, Message, Presence, Refused
+from status_ingest_svc.store import Applied
+
+D1, D2 = ("acme", "d1"), ("acme", "d2")
+CAMPAIGNS = {7: Campaign("acme", "2.0", 3), 8: Campaign("globex", "9.0", 3)}
+
+
+def report(event: Event, attempt: int | None = 1, campaign: int = 7, device: str = "d1") -> Message:
+    return Message("mqtt:t", b"", Heard("acme", campaign, device, attempt, event))
+
+
+def presence(version: str, device: tuple[str, str] = D1) -> Message:
+    return Message("mqtt:t", b"", Presence(device, version))
+
+
+def batch(*messages: Message) -> Batch:
+    return sort(messages, CAMPAIGNS)
+
+
+def applied(message: Message, was: Status | None, becomes: Status | None = None, attempt: int = 1) -> Applied:
+    assert isinstance(message.said, Heard)
+    return Applied(message.said, was, becomes, attempt, 0, 0, None, datetime.now(UTC))
+
+
+def test_reports_without_an_attempt_are_written_apart() -> None:
+    numbered, bare = report(Event.SUCCESS), report(Event.SUCCESS, attempt=None)
+    sorted_ = batch(numbered, bare)
+    assert [taken.message for taken in sorted_.numbered.taken] == [numbered]
+    assert [taken.message for taken in sorted_.bare.taken] == [bare]
+
+
+def test_a_device_is_heard_by_whatever_it_says() -> None:
+    refused = Message("mqtt:t", b"", Refused("unknown_status", "status 'EXPLODED'", D2))
+    unreadable = Message("mqtt:t", b"", Refused("unreadable", "not JSON"))
+    sorted_ = batch(presence("1.0"), refused, unreadable, report(Event.SUCCESS, campaign=99))
+    assert sorted_.numbered.devices == {D1, D2}
+    assert [aside.refused.reason for aside in sorted_.aside] == ["unknown_status", "unreadable", "unknown_campaign"]
+
+
+def test_a_result_is_no_word_of_the_device() -> None:
+    assert batch(report(Event.NO_SUBSCRIBER)).numbered.devices == set()
+
+
+def test_another_tenants_campaign_is_unknown() -> None:
+    [aside] = batch(report(Event.SUCCESS, campaign=8)).aside
+    assert aside.refused.reason == "unknown_campaign"
+
+
+def test_of_several_words_on_its_version_the_last_that_counts_is_kept() -> None:
+    success = report(Event.SUCCESS)
+    done = [applied(success, Status.INSTALLING, Status.SUCCESS)]
+    late = [applied(success, Status.SUCCESS)]
+    assert versions(batch(presence("1.0"), success).numbered, done) == {D1: "2.0"}
+    assert versions(batch(success, presence("1.0")).numbered, done) == {D1: "1.0"}
+    assert versions(batch(presence("3.0"), success).numbered, late) == {D1: "3.0"}
+    assert versions(batch(report(Event.DOWNLOADING)).numbered, []) == {D1: None}
+
+
+def test_all_messages_of_a_device_that_is_not_in_the_campaign_are_put_aside() -> None:
+    first, second = report(Event.DOWNLOADING), report(Event.SUCCESS)
+    part = batch(first, second, report(Event.SUCCESS, device="d2")).numbered
+    aside, rest = left(part, [applied(second, None, attempt=0)])
+    assert [(a.message, a.refused.reason) for a in aside] == [(first, "unknown_device"), (second, "unknown_device")]
+    assert not rest
+
+
+def test_what_an_impossible_attempt_hid_is_written_after_all() -> None:
+    good, impossible = report(Event.SUCCESS, attempt=1), report(Event.DOWNLOADING, attempt=5)
+    part = batch(good, impossible).numbered
+    [merged] = merge(taken.heard for taken in part.taken)
+    assert merged is impossible.said
+    aside, rest = left(part, [applied(impossible, Status.DISPATCHED)])
+    assert [(a.message, a.refused.reason) for a in aside] == [(impossible, "wrong_attempt")]
+    assert [taken.message for taken in rest.taken] == [good]
+    assert versions(rest, [applied(good, Status.DISPATCHED, Status.SUCCESS)]) == {D1: "2.0"}
+
+
+def test_nothing_is_left_of_a_part_that_met_its_rows() -> None:
+    message = report(Event.SUCCESS)
+    aside, rest = left(batch(message).numbered, [applied(message, Status.INSTALLING, Status.SUCCESS)])
+    assert aside == []
+    assert not rest
+
+
+def test_what_changed_nothing_has_a_reason() -> None:
+    assert ignored(applied(report(Event.FAILED), Status.SUCCESS)) == "finished"
+    assert ignored(applied(report(Event.FAILED), Status.QUEUED, attempt=2)) == "older_attempt"
+    assert ignored(applied(report(Event.DOWNLOADING), Status.INSTALLING)) == "out_of_order"
+    assert ignored(applied(report(Event.FAILED, attempt=2), Status.QUEUED)) == "quarantined"

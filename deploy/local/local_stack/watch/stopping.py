@@ -1,0 +1,52 @@
+"""How near a campaign is to being stopped by its own rule."""
+
+from dataclasses import dataclass
+
+from local_stack.api import Json
+
+CALM, NEAR = 0.5, 0.8
+"""Shares of the way to the line at which the colour changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """`failures`, as the rule counts them, of the `line` at which it would stop now (None: no number would)."""
+
+    failures: int
+    line: int | None
+    words: str
+
+    @property
+    def share(self) -> float:
+        """Of the way to the line, 0 to 1."""
+        return 0.0 if self.line is None else min(1.0, self.failures / self.line)
+
+    @property
+    def colour(self) -> str:
+        return "green" if self.share < CALM else "yellow" if self.share < NEAR else "red"
+
+
+def distance(campaign: Json) -> Distance:
+    """To the line as it is now; it moves with every device."""
+    if campaign["abort_rule"] == "sequential":
+        failures, evidence = campaign["failing_devices"], _sequential(campaign)
+    else:
+        failures, evidence = campaign["failed"], _ratio(campaign)
+    line = campaign["abort_at"]
+    stops = f"stops at {line:,}" if line is not None else "no number of failures would stop it yet"
+    return Distance(failures, line, f"{failures:,} {evidence[0]}; {stops} ({evidence[1]})")
+
+
+def _sequential(campaign: Json) -> tuple[str, str]:
+    needed = 1 / (1 - campaign["abort_confidence"])
+    counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
+    evidence = (
+        f"evidence {campaign['e_value']:.3g} of {needed:.3g} that more than {campaign['abort_threshold']:.2%} fail"
+    )
+    return counted, evidence
+
+
+def _ratio(campaign: Json) -> tuple[str, str]:
+    finished = campaign["succeeded"] + campaign["failed"]
+    rule = f"more than {campaign['abort_threshold']:.2%} of at least {campaign['abort_min_devices']:,}"
+    return f"of {finished:,} finished devices have failed", rule

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from local_stack.errors import StackError
 
+IMPATIENT = {"RETRY_BACKOFF_SECONDS": "2", "OFFLINE_BACKOFF_SECONDS": "2"}
+"""What the stack of a demo is told: a demo cannot wait a minute for the first retry."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Span = Annotated[str, Field(pattern=r"^[0-9.]+(\.\.[0-9.]+)?$")]
 """Seconds, or from a least to a most, as the simulated devices' command line takes it."""

@@ -7,6 +7,8 @@ from local_stack.api import Json
 CALM, NEAR = 0.5, 0.8
 """Shares of the way to the line at which the colour changes."""
 
+LEAST_SHOWN = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Distance:
@@ -33,16 +35,20 @@ def distance(campaign: Json) -> Distance:
     else:
         failures, evidence = campaign["failed"], _ratio(campaign)
     line = campaign["abort_at"]
-    stops = f"stops at {line:,}" if line is not None else "no number of failures would stop it yet"
-    return Distance(failures, line, f"{failures:,} {evidence[0]}; {stops} ({evidence[1]})")
+    return Distance(failures, line, f"{failures:,} {evidence[0]}{_line_ahead(campaign, line)} ({evidence[1]})")
+
+
+def _line_ahead(campaign: Json, line: int | None) -> str:
+    if campaign["status"] in ("COMPLETED", "ABORTED"):
+        return ""
+    return "; no number of failures would stop it yet" if line is None else f"; stops at {line:,}"
 
 
 def _sequential(campaign: Json) -> tuple[str, str]:
-    needed = 1 / (1 - campaign["abort_confidence"])
+    needed, e_value = 1 / (1 - campaign["abort_confidence"]), campaign["e_value"]
+    grown = f"{e_value:.3g}" if e_value >= LEAST_SHOWN else f"under {LEAST_SHOWN}"
     counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
-    evidence = (
-        f"evidence {campaign['e_value']:.3g} of {needed:.3g} that more than {campaign['abort_threshold']:.2%} fail"
-    )
+    evidence = f"evidence {grown} of {needed:.3g} that more than {campaign['abort_threshold']:.2%} fail"
     return counted, evidence
 
 

@@ -22,7 +22,8 @@ from pulse_setup.topics import make_topics
 
 ROLES = ("catalog_svc", "campaign_svc", "campaign_loops", "status_ingest_svc")
 TEMPLATE = "migrated"
-_names = (f"test_{n}" for n in count(1))
+CAMPAIGNS_EACH = 100_000
+_numbers = count(1)
 
 
 class RunningPart:
@@ -94,22 +95,26 @@ class Databases:
         await set_up_database(settings, print)
 
     async def fresh(self) -> Database:
-        name = next(_names)
-        await self._as_superuser(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        return Database(name, self.cluster, self.passwords)
+        """Its campaigns have ids of their own, since all databases of a run share one Kafka."""
+        number = next(_numbers)
+        database = Database(f"test_{number}", self.cluster, self.passwords)
+        await self._as_superuser(f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE}")
+        first_id = number * CAMPAIGNS_EACH
+        await self._as_superuser(f"ALTER TABLE ota_campaigns ALTER COLUMN id RESTART WITH {first_id}", database.dsn)
+        return database
 
     async def empty(self) -> Database:
         """A database without any migration."""
-        name = next(_names)
-        await self._as_superuser(f"CREATE DATABASE {name} TEMPLATE template0")
-        return Database(name, self.cluster, self.passwords)
+        database = Database(f"test_{next(_numbers)}", self.cluster, self.passwords)
+        await self._as_superuser(f"CREATE DATABASE {database.name} TEMPLATE template0")
+        return database
 
     async def drop(self, database: Database) -> None:
         """Ends what is still connected to it."""
         await self._as_superuser(f"DROP DATABASE {database.name} WITH (FORCE)")
 
-    async def _as_superuser(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.cluster.dsn)
+    async def _as_superuser(self, statement: str, dsn: str | None = None) -> None:
+        connection = await asyncpg.connect(dsn or self.cluster.dsn)
         try:
             await connection.execute(statement)
         finally:

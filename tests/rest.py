@@ -1,13 +1,14 @@
 """A caller of a REST service in the test's own process: the real application on the real database."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from starlette.types import ASGIApp
 
 from pulse.runtime.auth import AuthSettings, Verifier
 
@@ -36,20 +37,31 @@ def token(role: str = "operator", tenant: str = "acme", **claims: Any) -> str:
 class Caller:
     """Requests with a token; what is refused shows its problem."""
 
-    def __init__(self, client: httpx.AsyncClient, bearer: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, bearer: str | None, headers: Mapping[str, str] | None = None) -> None:
         self.client = client
         self.bearer = bearer
+        self.headers = dict(headers or {}) | ({"authorization": f"Bearer {bearer}"} if bearer else {})
 
     def as_(self, role: str = "operator", tenant: str = "acme") -> "Caller":
         return Caller(self.client, token(role, tenant))
+
+    def with_headers(self, **headers: str) -> "Caller":
+        """The same caller; `_` in a header's name stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Caller(self.client, self.bearer, self.headers | named)
+
+    async def upload(self, path: str, body: str | bytes, kind: str = "text/csv", **query: object) -> httpx.Response:
+        """POSTs a file."""
+        headers = self.headers | {"content-type": kind}
+        return await self.client.post(path, content=body, headers=headers, params=_texts(query))
 
     async def ask(self, method: str, path: str, body: object = None, **query: object) -> httpx.Response:
         return await self.client.request(
             method,
             path,
             json=body,
-            params={name: str(value) for name, value in query.items()} or None,
-            headers={"authorization": f"Bearer {self.bearer}"},
+            params=_texts(query),
+            headers=self.headers,
         )
 
     async def get(self, path: str, **query: object) -> Any:
@@ -71,12 +83,16 @@ class Caller:
         return answer.status_code, problem["code"], [error["field"] for error in problem["errors"]]
 
 
+def _texts(query: Mapping[str, object]) -> dict[str, str] | None:
+    return {name: str(value) for name, value in query.items()} or None
+
+
 def _good(answer: httpx.Response, status: int) -> Any:
     assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.text}"
     return answer.json() if answer.content else None
 
 
-def caller(app: FastAPI) -> Caller:
+def caller(app: ASGIApp) -> Caller:
     """An operator of tenant acme."""
     transport = httpx.ASGITransport(app)
     return Caller(httpx.AsyncClient(transport=transport, base_url="http://test"), token())

@@ -1,39 +1,64 @@
 """HTTP: `/customer/ota/campaigns`."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import JSONResponse
 
-from campaign_svc import campaigns
+from campaign_svc import approval, campaigns, preview, retry
 from campaign_svc.campaign_schemas import (
     Campaign,
     CampaignFilter,
     CampaignList,
     ControlledCampaign,
+    CreateOptions,
     NewCampaign,
     NewRate,
+    Preview,
     Reason,
+    Retry,
+    RetryAccepted,
     Timeline,
     TimelineEntry,
 )
-from campaign_svc.campaign_view import View
+from campaign_svc.control import ACCEPTED
 from campaign_svc.device_rows import DeviceRow, DeviceRowFilter, DeviceRowList
-from campaign_svc.doors import Announcing, Database
+from campaign_svc.doors import Announcing, Controlling, Database
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
-from pulse.runtime.auth import Admin, Operator, Viewer
+from pulse.runtime.auth import Admin, Approver, Operator, Viewer
+from pulse.runtime.once import OnlyOnce
 from pulse.runtime.rest import COUNTED_TO, RowId, listed
 
 router = APIRouter(
     prefix="/customer/ota/campaigns", tags=["campaigns"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES
 )
 NO_REASON = Reason()
+ALL_FAILED = Retry()
+PENDING: dict[int | str, dict[str, Any]] = {
+    ACCEPTED: {"model": ControlledCampaign, "description": "Saved, but not every dispatcher may know it yet"}
+}
+StageNumber = Annotated[int, Path(ge=0, le=1000)]
 
 
-@router.post("", status_code=201, operation_id="create_campaign")
-async def create(new: NewCampaign, who: Operator, pool: Database) -> Campaign:
+@router.post(
+    "",
+    status_code=201,
+    response_model=Campaign,
+    operation_id="create_campaign",
+    responses={200: {"model": Preview, "description": "With `preview=true`: nothing was kept"}},
+)
+async def create(
+    new: NewCampaign,
+    wanted: Annotated[CreateOptions, Query()],
+    who: Operator,
+    pool: Database,
+    once: OnlyOnce,
+) -> Campaign | JSONResponse:
     """Creates a campaign over the devices that are in the group now. It begins with `start`."""
-    return (await campaigns.create(pool, who, new)).answer()
+    if wanted.preview:
+        return JSONResponse((await preview.preview(pool, who, new)).model_dump(mode="json"))
+    return await campaigns.create(pool, who, once, new)
 
 
 @router.get("", operation_id="list_campaigns")
@@ -56,58 +81,63 @@ async def delete(campaign_id: RowId, who: Admin, pool: Database) -> None:
     await campaigns.delete(pool, who, campaign_id)
 
 
-def _controlled(view: View, announced: bool | None, response: Response) -> ControlledCampaign:
-    if announced is False:
-        response.status_code = 202
-    control = None if announced is None else "announced" if announced else "pending"
-    return ControlledCampaign(**view.fields(), control=control)
+def _controlled(answer: ControlledCampaign, response: Response) -> ControlledCampaign:
+    if answer.control == "pending":
+        response.status_code = ACCEPTED
+    return answer
 
 
-@router.post("/{campaign_id}/start", operation_id="start_campaign", responses={202: {"model": ControlledCampaign}})
+@router.post("/{campaign_id}/start", operation_id="start_campaign", responses=PENDING)
 async def start(
-    campaign_id: RowId,
-    who: Operator,
-    pool: Database,
-    announcer: Announcing,
-    response: Response,
-    body: Reason = NO_REASON,
+    campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
 ) -> ControlledCampaign:
     """Starts a campaign, or resumes a paused one. 202: saved, but the dispatchers may not know it yet."""
-    return _controlled(*await campaigns.start(pool, announcer, who, campaign_id, body.reason), response)
+    return _controlled(await control.start(campaign_id, body.reason), response)
 
 
-@router.post("/{campaign_id}/pause", operation_id="pause_campaign", responses={202: {"model": ControlledCampaign}})
+@router.post("/{campaign_id}/pause", operation_id="pause_campaign", responses=PENDING)
 async def pause(
-    campaign_id: RowId,
-    who: Operator,
-    pool: Database,
-    announcer: Announcing,
-    response: Response,
-    body: Reason = NO_REASON,
+    campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
 ) -> ControlledCampaign:
     """Pauses: after a 200 no command is sent later than 250 ms. Devices at work go on."""
-    return _controlled(*await campaigns.pause(pool, announcer, who, campaign_id, body.reason), response)
+    return _controlled(await control.pause(campaign_id, body.reason), response)
 
 
-@router.post("/{campaign_id}/abort", operation_id="abort_campaign", responses={202: {"model": ControlledCampaign}})
+@router.post("/{campaign_id}/abort", operation_id="abort_campaign", responses=PENDING)
 async def abort(
+    campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
+) -> ControlledCampaign:
+    """Ends a campaign for good: waiting devices are skipped, devices at work go on."""
+    return _controlled(await control.abort(campaign_id, body.reason), response)
+
+
+@router.patch("/{campaign_id}", operation_id="change_campaign_rate", responses=PENDING)
+async def change_rate(
+    campaign_id: RowId, body: NewRate, control: Controlling, response: Response
+) -> ControlledCampaign:
+    """Changes the rate of the current stage and all later ones."""
+    return _controlled(await control.change_rate(campaign_id, body.rollout_rate), response)
+
+
+@router.post("/{campaign_id}/retry", status_code=ACCEPTED, operation_id="retry_campaign")
+async def retry_failed(
     campaign_id: RowId,
     who: Operator,
     pool: Database,
     announcer: Announcing,
-    response: Response,
-    body: Reason = NO_REASON,
-) -> ControlledCampaign:
-    """Ends a campaign for good: waiting devices are skipped, devices at work go on."""
-    return _controlled(*await campaigns.abort(pool, announcer, who, campaign_id, body.reason), response)
+    once: OnlyOnce,
+    body: Retry = ALL_FAILED,
+) -> RetryAccepted:
+    """Tries failed devices again, all or the named ones; a completed campaign runs again."""
+    return await retry.retry(pool, announcer, who, once, campaign_id, body.device_ids)
 
 
-@router.patch("/{campaign_id}", operation_id="change_campaign_rate", responses={202: {"model": ControlledCampaign}})
-async def change_rate(
-    campaign_id: RowId, body: NewRate, who: Operator, pool: Database, announcer: Announcing, response: Response
-) -> ControlledCampaign:
-    """Changes the rate of the current stage and all later ones."""
-    return _controlled(*await campaigns.change_rate(pool, announcer, who, campaign_id, body.rollout_rate), response)
+@router.post("/{campaign_id}/stages/{number}/approve", operation_id="approve_stage")
+async def approve(
+    campaign_id: RowId, number: StageNumber, who: Approver, pool: Database, once: OnlyOnce, body: Reason = NO_REASON
+) -> Campaign:
+    """Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on)."""
+    return await approval.approve(pool, who, once, campaign_id, number, body.reason)
 
 
 @router.get("/{campaign_id}/devices", operation_id="list_campaign_devices")

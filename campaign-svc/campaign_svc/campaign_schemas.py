@@ -69,6 +69,18 @@ class Reason(Body):
     reason: Annotated[Text | None, Field(max_length=500)] = None
 
 
+class Retry(Body):
+    """Which failed devices to try again; left out: all."""
+
+    device_ids: Annotated[list[Name] | None, Field(min_length=1, max_length=1000)] = None
+
+
+class RetryAccepted(BaseModel):
+    """How many devices are tried again."""
+
+    accepted: int
+
+
 class NewRate(Body):
     """The rate of the current stage and all later ones."""
 
@@ -101,8 +113,20 @@ class StatusReason(BaseModel):
     at: Timestamp
 
 
+class FailureReason(BaseModel):
+    """How many devices have failures and this last error code, and are not (yet) SUCCESS or SKIPPED."""
+
+    error_code: str
+    devices: int
+
+
 class Campaign(BaseModel):
-    """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now."""
+    """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now.
+
+    `actual_rate`: commands per minute, over the last minute or since the last control change; null before the start.
+    `eta`: when, at this pace and with the gates' least times, all devices will have been commanded; null when none
+    waits or nothing moves. `reasons`: the most frequent first, at most 20.
+    """
 
     id: int
     name: str
@@ -134,11 +158,43 @@ class Campaign(BaseModel):
     failing_devices: int
     e_value: float | None
     abort_at: int | None
+    actual_rate: float | None
+    eta: Timestamp | None
+    reasons: list[FailureReason]
     status_reason: StatusReason | None
     created_at: Timestamp
     created_by: str
     started_at: Timestamp | None
     completed_at: Timestamp | None
+
+
+class CreateOptions(Body):
+    """`preview`: say what the campaign would do, and keep nothing."""
+
+    preview: bool = False
+
+
+class PreviewStage(BaseModel):
+    """A stage as it would be; skipped devices are part of the last one."""
+
+    name: str
+    total: int
+
+
+class Preview(BaseModel):
+    """What a campaign would do if it were created now.
+
+    `busy_elsewhere`: those of `would_update` that another campaign has at work; they wait for it.
+    `estimated_seconds`: to command all at the stages' rates, with their soak times; offline devices, approvals and
+    limits in flight come on top. `bytes`: what the devices download in all.
+    """
+
+    would_update: int
+    skipped: dict[Literal["already_on_version", "wrong_device_type"], int]
+    busy_elsewhere: int
+    stages: list[PreviewStage]
+    estimated_seconds: int
+    bytes: int
 
 
 class ControlledCampaign(Campaign):

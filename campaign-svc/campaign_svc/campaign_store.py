@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from campaign_svc.campaign_schemas import NewCampaign, NewStage
+from campaign_svc.campaign_schemas import NewCampaign
 from pulse.runtime.db import Connection
 from pulse.runtime.rest import COUNTED_TO
 
@@ -14,7 +13,7 @@ COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_ty
     rollout_rate, abort_threshold, abort_rule, abort_min_devices, abort_confidence, max_attempts,
     attempt_timeout_seconds, max_in_flight, ramp_start, ramp_factor, end_at, status, epoch, current_stage,
     status_reason_code, status_reason_detail, status_reason_by, status_reason_at, created_at, created_by, started_at,
-    completed_at"""
+    completed_at, promised_at, slow_since"""
 STAGE = """campaign_id, number, name, share, device_count, rollout_rate, soak_seconds, min_success, approval, status,
     soak_until"""
 
@@ -52,6 +51,8 @@ class CampaignRecord:
     created_by: str
     started_at: datetime | None
     completed_at: datetime | None
+    promised_at: datetime | None
+    slow_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ class Firmware:
     version: str
     device_type: str | None
     status: str
+    file_size_bytes: int
 
 
 Counters = dict[tuple[int, int], dict[str, int]]
@@ -87,7 +89,8 @@ Counters = dict[tuple[int, int], dict[str, int]]
 
 async def firmware(conn: Connection, tenant: str, firmware_id: int) -> Firmware | None:
     row = await conn.fetchrow(
-        "SELECT id, version, device_type, status FROM firmware_versions WHERE tenant_id = $1 AND id = $2",
+        """SELECT id, version, device_type, status, file_size_bytes FROM firmware_versions
+            WHERE tenant_id = $1 AND id = $2""",
         tenant,
         firmware_id,
     )
@@ -124,82 +127,6 @@ async def insert(conn: Connection, tenant: str, by: str, new: NewCampaign, of: F
         by,
     )
     return campaign_id
-
-
-async def insert_stages(
-    conn: Connection, tenant: str, campaign_id: int, rate: int, gated: Sequence[NewStage], last: str
-) -> None:
-    """The gated stages, and after them one named `last`, without a gate, for all that is left."""
-    rows: list[tuple[Any, ...]] = [
-        (
-            campaign_id,
-            tenant,
-            n,
-            s.name,
-            s.share,
-            s.count,
-            s.rollout_rate or rate,
-            True,
-            s.soak_seconds,
-            s.min_success,
-            s.approval,
-        )
-        for n, s in enumerate(gated)
-    ]
-    rows.append((campaign_id, tenant, len(gated), last, None, None, rate, False, 0, 0.0, False))
-    await conn.executemany(
-        """INSERT INTO ota_campaign_stages (campaign_id, tenant_id, number, name, share, device_count, rollout_rate,
-                gate, soak_seconds, min_success, approval)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
-        rows,
-    )
-
-
-async def insert_devices(
-    conn: Connection, tenant: str, campaign_id: int, group_id: str, of: Firmware, gated: Sequence[NewStage]
-) -> int:
-    """One row per device of the group, in one statement; how many there are.
-
-    The sample is random and can be repeated: devices are ranked by a hash of campaign and device id, those that
-    cannot be updated last. Shares are exact decimals (0.07 of 100 is 7, not 8) and rounded up.
-    """
-    done = await conn.execute(
-        """WITH targets AS (
-               SELECT m.device_id,
-                      CASE WHEN d.device_type <> $5 THEN 'wrong_device_type'
-                           WHEN d.current_version = $4 THEN 'already_on_version' END AS skip
-                 FROM device_group_members m JOIN devices d USING (tenant_id, device_id)
-                WHERE m.tenant_id = $1 AND m.group_id = $3),
-           ranked AS (
-               SELECT device_id, skip,
-                      row_number() OVER (ORDER BY skip IS NOT NULL, hashtextextended(device_id, $2), device_id) - 1
-                          AS rank,
-                      count(*) FILTER (WHERE skip IS NULL) OVER () AS updatable
-                 FROM targets),
-           bounds AS (
-               SELECT coalesce(array_agg(bound ORDER BY n), '{}') AS bounds
-                 FROM (SELECT g.n, sum(coalesce(g.device_count, ceil(g.share * u.updatable))) OVER (ORDER BY g.n)
-                              ::float8 AS bound
-                         FROM unnest($6::numeric[], $7::int[]) WITH ORDINALITY AS g (share, device_count, n)
-                        CROSS JOIN (SELECT count(*) FILTER (WHERE skip IS NULL) AS updatable FROM targets) u) b)
-           INSERT INTO ota_device_status
-                  (campaign_id, device_id, tenant_id, stage, rank, status, skip_reason, completed_at)
-           SELECT $2, device_id, $1,
-                  CASE WHEN skip IS NULL AND bounds <> '{}' THEN width_bucket(rank::float8, bounds)
-                       ELSE cardinality($7::int[]) END,
-                  rank, CASE WHEN skip IS NULL THEN 'PENDING' ELSE 'SKIPPED' END, skip,
-                  CASE WHEN skip IS NOT NULL THEN now() END
-             FROM ranked CROSS JOIN bounds ORDER BY rank""",
-        tenant,
-        campaign_id,
-        group_id,
-        of.version,
-        of.device_type,
-        [None if stage.share is None else Decimal(repr(stage.share)) for stage in gated],
-        [stage.count for stage in gated],
-        timeout=600,
-    )
-    return int(done.split()[-1])
 
 
 async def get(conn: Connection, tenant: str, campaign_id: int) -> CampaignRecord | None:

@@ -1,23 +1,28 @@
 """A campaign's row, stages and counters become the API's answer."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, cast
 
-from campaign_svc.campaign_schemas import Campaign, ReasonCode, Stage, StageStatus, StatusReason
+from campaign_svc.campaign_schemas import Campaign, FailureReason, ReasonCode, Stage, StageStatus, StatusReason
 from campaign_svc.campaign_store import CampaignRecord, Counters, StageRecord
-from campaign_svc.policy import AbortPolicy, AbortRule, Outcomes, abort_at, e_value
-from pulse.contracts.status import Status
+from campaign_svc.figures_store import Figures
+from campaign_svc.forecast import Ahead, actual_rate, eta, throughput
+from campaign_svc.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, e_value
+from pulse.contracts.status import ACTIVE, CampaignStatus, Status
 
 FROM_ROW = Campaign.model_fields.keys() & CampaignRecord.__dataclass_fields__.keys()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A campaign as it was in one transaction."""
+    """A campaign as it was in one transaction, at `moment` of the database's clock."""
 
     campaign: CampaignRecord
     stages: list[StageRecord]
     counters: Counters
+    figures: Figures
+    moment: datetime
 
     @property
     def id(self) -> int:
@@ -53,8 +58,40 @@ class View:
             "failing_devices": seen.failing,
             "e_value": self._e_value(seen),
             "abort_at": abort_at(self._abort_policy(), seen),
+            "actual_rate": self.actual_rate,
+            "eta": self._eta(),
+            "reasons": [FailureReason(error_code=code, devices=n) for code, n in self.figures.reasons],
             "status_reason": self._reason(),
         }
+
+    @property
+    def actual_rate(self) -> float | None:
+        """Commands per minute; None before the start."""
+        if self.campaign.started_at is None:
+            return None
+        since = self.campaign.promised_at if self.campaign.status == CampaignStatus.RUNNING else None
+        return round(actual_rate(self.figures.slots, since, self.moment), 1)
+
+    def _eta(self) -> datetime | None:
+        if self.campaign.status != CampaignStatus.RUNNING:
+            return None
+        pace = (self.actual_rate or 0) / 60
+        row = self.campaign
+        limits = Limits(row.max_in_flight, row.ramp_start, row.ramp_factor)
+        limit = limits.in_flight(self.total(Status.SUCCESS))
+        most = throughput(limit, sum(self.total(status) for status in ACTIVE), pace)
+        open_stages = [stage for stage in self.stages if stage.number < row.current_stage]
+        passed = sum(self._waiting(stage) for stage in open_stages)
+        ahead = [self._ahead(stage) for stage in self.stages[row.current_stage :]]
+        return eta(self.moment, pace, [replace(ahead[0], waiting=ahead[0].waiting + passed), *ahead[1:]], most)
+
+    def _waiting(self, stage: StageRecord) -> int:
+        return self._of_stage(stage.number, Status.PENDING) + self._of_stage(stage.number, Status.QUEUED)
+
+    def _ahead(self, stage: StageRecord) -> Ahead:
+        soaking = stage.soak_until is not None
+        left = (stage.soak_until - self.moment).total_seconds() if stage.soak_until else stage.soak_seconds
+        return Ahead(self._waiting(stage), stage.rollout_rate / 60, max(0.0, left), soaking)
 
     def _e_value(self, seen: Outcomes) -> float | None:
         if self.campaign.abort_rule != AbortRule.SEQUENTIAL:

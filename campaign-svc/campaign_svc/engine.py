@@ -6,6 +6,7 @@ import time
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from campaign_svc import chronicle
 from campaign_svc.agreement import Agreement
 from campaign_svc.announce import Announcer
 from campaign_svc.control_topic import ControlTopic
@@ -22,8 +23,8 @@ from pulse.runtime.process import pause
 
 AT_ONCE = 8
 """Campaigns that are worked on at the same moment."""
-POOL_SIZE = AT_ONCE + 4
-"""Connections that the loops need: one for each campaign at hand, one to list, some to announce."""
+POOL_SIZE = AT_ONCE + 5
+"""Connections that the loops need: one for each campaign at hand, one to list, one to chronicle, some to announce."""
 OUTAGE_SECONDS = (0.5, 5.0)
 """The pause after the first failure in a row, doubled up to the longest."""
 
@@ -46,6 +47,7 @@ async def run(
         group.create_task(topic.follow(stop), name="control-topic")
         group.create_task(agreement.keep(stop), name="agreement")
         group.create_task(engine.tick_all(stop), name="tick")
+        group.create_task(chronicle.keep(pool, stop), name="chronicle")
         group.create_task(Retention(pool, settings.retention_days, settings.chunk_rows).keep(stop), name="retention")
 
 

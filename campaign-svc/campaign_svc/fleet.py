@@ -1,66 +1,57 @@
 """Devices and groups: register, find, put into groups, delete."""
 
+from dataclasses import asdict
+
 from campaign_svc import fleet_store as store
 from campaign_svc import rows_store
-from campaign_svc.fleet_schemas import DeviceFilter, NewDevice, NewGroup
+from campaign_svc.fleet_schemas import (
+    BulkResult,
+    Device,
+    DeviceFilter,
+    Group,
+    MembersAdded,
+    MembersRemoved,
+    NewDevice,
+    NewGroup,
+)
 from campaign_svc.fleet_store import DeviceRecord, Given, GroupRecord
+from campaign_svc.refusals import (
+    NAMED_ERRORS,
+    DeviceActive,
+    DeviceExists,
+    DeviceNotFound,
+    DuplicateDevice,
+    GroupExists,
+    GroupInUse,
+    GroupNotFound,
+    unknown_devices,
+)
 from campaign_svc.rows_store import RowRecord
 from pulse.runtime.auth import Principal
-from pulse.runtime.db import Pool, transaction
-from pulse.runtime.errors import Conflict, FieldError, Invalid, NotFound
+from pulse.runtime.db import Connection, Pool, transaction
+from pulse.runtime.errors import FieldError
+from pulse.runtime.once import Once
 from pulse.runtime.rest import Page, like
-
-NAMED_ERRORS = 100
-"""At most so many fields are named in one refusal."""
-
-
-class DeviceNotFound(NotFound):
-    code = "device_not_found"
-
-
-class GroupNotFound(NotFound):
-    code = "group_not_found"
-
-
-class DeviceExists(Conflict):
-    code = "device_exists"
-
-
-class DeviceActive(Conflict):
-    code = "device_active"
-
-
-class GroupExists(Conflict):
-    code = "group_exists"
-
-
-class GroupInUse(Conflict):
-    code = "group_in_use"
-
-
-class UnknownDevice(Invalid):
-    code = "unknown_device"
-
-
-class DuplicateDevice(Invalid):
-    code = "duplicate_device"
 
 
 def _given(new: NewDevice) -> Given:
     return Given(new.device_id, new.device_type, new.current_version, new.attributes)
 
 
-async def register(pool: Pool, who: Principal, new: NewDevice) -> DeviceRecord:
+async def register(pool: Pool, who: Principal, once: Once, new: NewDevice) -> Device:
     """Raises DeviceExists."""
     async with transaction(pool, who.tenant) as conn:
-        device = await store.insert_device(conn, who.tenant, _given(new))
-    if device is None:
-        raise DeviceExists(f"device {new.device_id} exists already", field="device_id")
+        await once.claim(conn, who.tenant)
+        row = await store.insert_device(conn, who.tenant, _given(new))
+        if row is None:
+            raise DeviceExists(f"device {new.device_id} exists already", field="device_id")
+        device = Device(**asdict(row))
+        await once.keep(conn, device)
     return device
 
 
-async def register_all(pool: Pool, who: Principal, devices: list[NewDevice]) -> tuple[int, int]:
-    """How many were created and how many brought up to date; all or none. Raises DuplicateDevice."""
+async def register_all(pool: Pool, who: Principal, once: Once, devices: list[NewDevice]) -> BulkResult:
+    """Creates or brings up to date, all or none. Raises DuplicateDevice."""
     seen: set[str] = set()
     errors: list[FieldError] = []
     for n, device in enumerate(devices):
@@ -71,7 +62,11 @@ async def register_all(pool: Pool, who: Principal, devices: list[NewDevice]) -> 
         detail = f"{len(errors)} devices are in the request more than once"
         raise DuplicateDevice(detail, errors=tuple(errors[:NAMED_ERRORS]))
     async with transaction(pool, who.tenant) as conn:
-        return await store.upsert_devices(conn, who.tenant, [_given(device) for device in devices])
+        await once.claim(conn, who.tenant)
+        created, updated = await store.upsert_devices(conn, who.tenant, [_given(device) for device in devices])
+        result = BulkResult(created=created, updated=updated)
+        await once.keep(conn, result)
+    return result
 
 
 async def find(pool: Pool, who: Principal, device_id: str) -> tuple[DeviceRecord, list[RowRecord]]:
@@ -105,12 +100,15 @@ async def delete(pool: Pool, who: Principal, device_id: str) -> None:
         await store.delete_device(conn, who.tenant, device_id)
 
 
-async def create_group(pool: Pool, who: Principal, new: NewGroup) -> GroupRecord:
+async def create_group(pool: Pool, who: Principal, once: Once, new: NewGroup) -> Group:
     """Raises GroupExists."""
     async with transaction(pool, who.tenant) as conn:
-        group = await store.insert_group(conn, who.tenant, new.group_id, new.name, new.description)
-    if group is None:
-        raise GroupExists(f"group {new.group_id} exists already", field="group_id")
+        await once.claim(conn, who.tenant)
+        row = await store.insert_group(conn, who.tenant, new.group_id, new.name, new.description)
+        if row is None:
+            raise GroupExists(f"group {new.group_id} exists already", field="group_id")
+        group = Group(**asdict(row))
+        await once.keep(conn, group)
     return group
 
 
@@ -142,32 +140,36 @@ async def delete_group(pool: Pool, who: Principal, group_id: str) -> None:
         await store.delete_group(conn, who.tenant, group_id)
 
 
-async def add_members(pool: Pool, who: Principal, group_id: str, device_ids: list[str]) -> tuple[int, int]:
-    """How many came and how many were there already. Raises GroupNotFound, UnknownDevice (nothing is done then)."""
+async def add_members(pool: Pool, who: Principal, once: Once, group_id: str, device_ids: list[str]) -> MembersAdded:
+    """Raises GroupNotFound, UnknownDevice (nothing is done then)."""
     unique = sorted(set(device_ids))
     async with transaction(pool, who.tenant) as conn:
-        if not await store.lock_group(conn, who.tenant, group_id):
-            raise GroupNotFound(f"there is no group {group_id}")
-        _refuse(device_ids, await store.unknown_devices(conn, who.tenant, unique))
+        await once.claim(conn, who.tenant)
+        await _lock_known(conn, who, group_id, device_ids)
         added = await store.add_members(conn, who.tenant, group_id, unique)
-    return added, len(unique) - added
+        result = MembersAdded(added=added, already=len(unique) - added)
+        await once.keep(conn, result)
+    return result
 
 
-async def remove_members(pool: Pool, who: Principal, group_id: str, device_ids: list[str]) -> int:
-    """How many went. Raises GroupNotFound, UnknownDevice (nothing is done then)."""
-    unique = sorted(set(device_ids))
+async def remove_members(
+    pool: Pool, who: Principal, once: Once, group_id: str, device_ids: list[str]
+) -> MembersRemoved:
+    """Raises GroupNotFound, UnknownDevice (nothing is done then)."""
     async with transaction(pool, who.tenant) as conn:
-        if not await store.lock_group(conn, who.tenant, group_id):
-            raise GroupNotFound(f"there is no group {group_id}")
-        _refuse(device_ids, await store.unknown_devices(conn, who.tenant, unique))
-        return await store.remove_members(conn, who.tenant, group_id, unique)
+        await once.claim(conn, who.tenant)
+        await _lock_known(conn, who, group_id, device_ids)
+        result = MembersRemoved(removed=await store.remove_members(conn, who.tenant, group_id, device_ids))
+        await once.keep(conn, result)
+    return result
 
 
-def _refuse(device_ids: list[str], unknown: set[str]) -> None:
+async def _lock_known(conn: Connection, who: Principal, group_id: str, device_ids: list[str]) -> None:
+    """Devices first, then the group: in the order in which a deletion locks them."""
+    if await store.group(conn, who.tenant, group_id) is None:
+        raise GroupNotFound(f"there is no group {group_id}")
+    unknown = await store.unknown_devices(conn, who.tenant, sorted(set(device_ids)))
     if unknown:
-        errors = [
-            FieldError(f"device_ids.{n}", UnknownDevice.code, f"there is no device {device_id}")
-            for n, device_id in enumerate(device_ids)
-            if device_id in unknown
-        ]
-        raise UnknownDevice(f"{len(unknown)} devices are not known", errors=tuple(errors[:NAMED_ERRORS]))
+        raise unknown_devices(device_ids, unknown)
+    if not await store.lock_group(conn, who.tenant, group_id):
+        raise GroupNotFound(f"there is no group {group_id}")

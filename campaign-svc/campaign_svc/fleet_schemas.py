@@ -49,6 +49,19 @@ class BulkResult(BaseModel):
     updated: int
 
 
+class ImportOptions(Body):
+    """Into which group the devices go besides; a dry run says what would happen and keeps nothing."""
+
+    group_id: Name | None = None
+    dry_run: bool = False
+
+
+class ImportResult(BulkResult):
+    """The same of a file, and how many devices came new to the group."""
+
+    added_to_group: int
+
+
 class Device(BaseModel):
     """A device; `last_seen_at` is exact to a minute."""
 

@@ -76,20 +76,21 @@ async def upsert_devices(conn: Connection, tenant: str, given: Sequence[Given]) 
     ordered = sorted(given, key=lambda device: device.device_id)
     rows = await conn.fetch(
         """INSERT INTO devices AS d (tenant_id, device_id, device_type, current_version, attributes)
-           SELECT $1, g.device_id, g.device_type, g.current_version, coalesce(g.attributes::jsonb, '{}')
+           SELECT $1, g.device_id, g.device_type, g.current_version, g.attributes::jsonb
              FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
                   WITH ORDINALITY AS g (device_id, device_type, current_version, attributes, position)
             ORDER BY g.position
            ON CONFLICT (tenant_id, device_id) DO UPDATE
               SET device_type = excluded.device_type,
                   current_version = coalesce(excluded.current_version, d.current_version),
-                  attributes = CASE WHEN excluded.attributes = '{}' THEN d.attributes ELSE excluded.attributes END
+                  attributes = CASE WHEN $6::jsonb ? d.device_id THEN d.attributes ELSE excluded.attributes END
            RETURNING (xmax = 0) AS created""",
         tenant,
         [device.device_id for device in ordered],
         [device.device_type for device in ordered],
         [device.current_version for device in ordered],
-        [None if device.attributes is None else json.dumps(device.attributes) for device in ordered],
+        [json.dumps(device.attributes or {}) for device in ordered],
+        {device.device_id: None for device in ordered if device.attributes is None},  # as keys: found by bisection
     )
     created = sum(row["created"] for row in rows)
     return created, len(rows) - created

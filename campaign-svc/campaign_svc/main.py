@@ -5,23 +5,41 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from campaign_svc import campaign_api, engine, fleet_api
+from campaign_svc import campaign_api, engine, fleet_api, history_api, import_api, overview_api, streams_api
 from campaign_svc.announce import Announcer
+from campaign_svc.feeds import Feeds
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.kafka import CONTROL, REQUESTS
 from pulse.runtime import db, kafka
 from pulse.runtime.app import Check, create_app, serve
 from pulse.runtime.auth import Verifier
+from pulse.runtime.rate_limit import RateLimits
+
+ROUTERS = (
+    campaign_api.router,
+    history_api.router,
+    overview_api.router,
+    streams_api.router,
+    import_api.router,
+    fleet_api.devices,
+    fleet_api.groups,
+)
 
 
 def build(
-    pool: db.Pool | None, verifier: Verifier | None, announcer: Announcer | None, ready: Mapping[str, Check]
+    pool: db.Pool | None,
+    verifier: Verifier | None,
+    announcer: Announcer | None,
+    ready: Mapping[str, Check],
+    limits: RateLimits | None = None,
 ) -> FastAPI:
     """The application; without parts it can only be described (its OpenAPI), not run."""
     app = create_app("Pulse OTA: campaigns, devices and groups", ready=ready, outages=db.OUTAGES)
-    for router in (campaign_api.router, fleet_api.devices, fleet_api.groups):
+    for router in ROUTERS:
         app.include_router(router)
-    app.state.pool, app.state.verifier, app.state.announcer = pool, verifier, announcer
+    app.state.pool, app.state.verifier = pool, verifier
+    app.state.announcer, app.state.limits = announcer, limits
+    app.state.feeds = None if pool is None else Feeds(pool)
     return app
 
 
@@ -39,8 +57,10 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
             "database": lambda: db.answers(pool),
             "kafka": lambda: kafka.answers(producer),
         }
-        app = build(pool, verifier, announcer, ready)
+        app = build(pool, verifier, announcer, ready, RateLimits(settings))
+        feeds: Feeds = app.state.feeds
         async with asyncio.TaskGroup() as group:
+            group.create_task(feeds.run(stop), name="feeds")
             group.create_task(serve(app, settings.http_host, settings.http_port, stop), name="http")
             loops = engine.run(settings, loops_pool, producer, partitions[REQUESTS.name], stop)
             group.create_task(loops, name="engine")

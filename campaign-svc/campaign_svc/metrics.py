@@ -1,4 +1,4 @@
-"""All series of the rollout and progress loops."""
+"""All series of the loops and of what is watched."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,4 +19,5 @@ ANNOUNCED = Counter("pulse_control_announced_total", "Control records, by whethe
 DISAGREEING = Gauge(
     "pulse_control_disagreeing_campaigns", "Campaigns whose last control record is not what the row says"
 )
+WATCHERS = Gauge("pulse_event_streams", "Streams of server-sent events that are open in this process")
 DELETED = Counter("pulse_campaigns_deleted_total", "Campaigns deleted after their retention")

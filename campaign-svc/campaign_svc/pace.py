@@ -8,6 +8,9 @@ from pulse.contracts.kafka import bucket_burst, request_partition, shards_of
 DELIVERY_SECONDS = 30.0
 """What a request is given beyond its turn: for Kafka, rebalances and a dispatcher that starts."""
 
+CLOCKS_SECONDS = 1.0
+"""By how much the clocks of hosts and devices may differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -29,9 +32,14 @@ class Pace:
     def partition(self, rank: int) -> int:
         return request_partition(self.campaign_id, self.shard(rank), self.bucket_rate, self.partitions)
 
-    def hold(self, look_ahead: float) -> timedelta:
-        """How long after its claim a request may be published: its turn has surely come by then."""
-        return timedelta(seconds=look_ahead + 1 / self.bucket_rate + DELIVERY_SECONDS)
+    def hold(self, look_ahead: float, time_limit: float) -> timedelta:
+        """How long after its claim a request may be published: its turn has surely come by then.
+
+        Never beyond the attempt's `time_limit` (seconds), when the command expires: a device would not act on it, and
+        its silence would count as a failure. What expires before its turn is claimed again and finds the bucket fuller.
+        """
+        turn = look_ahead + 1 / self.bucket_rate + DELIVERY_SECONDS
+        return timedelta(seconds=min(turn, time_limit - CLOCKS_SECONDS))
 
 
 def pace_of(campaign_id: int, rate: float, partitions: int, burst_seconds: float) -> Pace:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, exp, floor, inf, log, sqrt
+from math import ceil, exp, floor, inf, log, log1p, sqrt
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,8 @@ def _sequential_stops(policy: AbortPolicy, dispatched: int, failing: int) -> boo
 ALTERNATIVES = 6
 _WEIGHTS = [1 / sqrt(i) for i in range(1, ALTERNATIVES + 1)]
 _LOG_WEIGHTS = [log(w / sum(_WEIGHTS)) for w in _WEIGHTS]
+_LOG_ODDS = [i * log(1.5) for i in range(1, ALTERNATIVES + 1)]
+"""The alternatives: 1.5, 1.5², … times the odds of the threshold."""
 _LOG_E_MOST = 700.0
 """Above this the e-value does not fit into a float; nothing is decided up there."""
 
@@ -128,16 +130,12 @@ def log_e(dispatched: int, failing: int, threshold: float) -> float:
         return _LOG_E_MOST
     if threshold >= 1:
         return 0.0
-    good = max(0, dispatched - failing)
+    odds, devices = threshold / (1 - threshold), max(dispatched, failing)
+    # In odds, a device that fails is (1.5^i (1 + odds) / (1 + 1.5^i odds)) times as likely under the i-th alternative,
+    # and one that does not (1 + odds) / (1 + 1.5^i odds) times: exact however near 0 or 1 the threshold is.
     terms = [
-        weight + failing * log(worse / threshold) + good * log((1 - worse) / (1 - threshold))
-        for weight, worse in zip(_LOG_WEIGHTS, _worse(threshold), strict=True)
+        weight + failing * step + devices * (log1p(odds) - log1p(exp(step) * odds))
+        for weight, step in zip(_LOG_WEIGHTS, _LOG_ODDS, strict=True)
     ]
     top = max(terms)
     return min(_LOG_E_MOST, top + log(sum(exp(term - top) for term in terms)))
-
-
-def _worse(threshold: float) -> list[float]:
-    """The alternatives: 1.5, 1.5², … times the threshold's odds."""
-    odds = [1.5**i * threshold / (1 - threshold) for i in range(1, ALTERNATIVES + 1)]
-    return [o / (1 + o) for o in odds]

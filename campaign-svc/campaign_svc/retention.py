@@ -1,4 +1,4 @@
-"""Campaigns that finished long ago are deleted with their rows and counters, a chunk at a time."""
+"""What is old is deleted, a chunk at a time: campaigns that finished long ago, idempotency keys after their day."""
 
 import asyncio
 
@@ -8,6 +8,7 @@ from campaign_svc import retention_store as store
 from campaign_svc.metrics import DELETED, OUTAGES
 from pulse.runtime import db
 from pulse.runtime.db import Pool, transaction
+from pulse.runtime.once import KEPT_HOURS
 from pulse.runtime.process import pause
 
 LOOK_SECONDS = 60.0
@@ -26,9 +27,11 @@ class Retention:
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Deletes until `stop`; waits out a database that is away."""
-        while self._days and not await pause(stop, LOOK_SECONDS):
+        while not await pause(stop, LOOK_SECONDS):
             try:
-                while await self.delete_chunk() and not stop.is_set():
+                while self._days and await self.delete_chunk() and not stop.is_set():
+                    continue
+                while await self.delete_keys() and not stop.is_set():
                     continue
             except db.OUTAGES as error:
                 OUTAGES.labels("retention").inc()
@@ -50,3 +53,8 @@ class Retention:
                 DELETED.inc()
                 log.info("campaign_deleted", campaign_id=campaign_id, after_days=self._days)
         return True
+
+    async def delete_keys(self) -> bool:
+        """Deletes a chunk of the idempotency keys that are a day old; whether there may be more."""
+        async with transaction(self._pool) as conn:
+            return await store.delete_keys(conn, KEPT_HOURS, self._chunk_rows) == self._chunk_rows

@@ -1,4 +1,4 @@
-"""SQL that deletes finished campaigns."""
+"""SQL that deletes finished campaigns and old idempotency keys."""
 
 from pulse.runtime.db import Connection
 
@@ -28,3 +28,15 @@ async def delete_campaign(conn: Connection, campaign_id: int) -> None:
     """Deletes a campaign that has no rows any more, with its counters, stages and timeline."""
     await conn.execute("DELETE FROM ota_campaign_counters WHERE campaign_id = $1", campaign_id)
     await conn.execute("DELETE FROM ota_campaigns WHERE id = $1", campaign_id)
+
+
+async def delete_keys(conn: Connection, hours: int, most: int) -> int:
+    """Deletes at most so many keys that are older than `hours`; returns how many."""
+    tag = await conn.execute(
+        """DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
+               SELECT tenant_id, key FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)
+               ORDER BY created_at LIMIT $2)""",
+        hours,
+        most,
+    )
+    return int(tag.rpartition(" ")[2])

@@ -81,6 +81,6 @@ class Rollout:
             if skipped:
                 SKIPPED_SUPERSEDED.inc(skipped)
                 return _Claim(campaign, pace, [], more=True)
-            hold = pace.hold(settings.look_ahead_seconds)
+            hold = pace.hold(settings.look_ahead_seconds, campaign.attempt_timeout_seconds)
             rows = await rollout_store.claim(conn, campaign.id, stages, most, hold)
             return _Claim(campaign, pace, rows, more=len(rows) == most < wanted)

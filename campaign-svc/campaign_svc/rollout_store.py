@@ -77,9 +77,11 @@ WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'PENDING'
     ORDER BY stage, next_attempt_at, rank LIMIT $2 {_LOCK}))
 """
+AGAIN = """status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL, next_attempt_at = '-infinity',
+    completed_at = NULL"""
+"""What an operator's retry makes of a FAILED row."""
 _RETRY_FAILED = f"""
-UPDATE ota_device_status SET status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL,
-    next_attempt_at = '-infinity', completed_at = NULL
+UPDATE ota_device_status SET {AGAIN}
 WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'FAILED' AND completed_at <= $3
     ORDER BY device_id LIMIT $2 {_LOCK}))

@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.runtime.auth import AuthSettings
+from pulse.runtime.rate_limit import RateLimitSettings
 from pulse.runtime.settings import Seconds
 
 Rows = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class CampaignSettings(AuthSettings):
+class CampaignSettings(AuthSettings, RateLimitSettings):
     """The API works as `campaign_svc` (one tenant at a time), the loops as `campaign_loops` (all tenants)."""
 
     postgres_dsn: str

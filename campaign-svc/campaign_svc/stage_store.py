@@ -27,3 +27,16 @@ async def set_current(conn: Connection, campaign_id: int, number: int) -> None:
 async def set_ended(conn: Connection, campaign_id: int) -> None:
     """The last row of an aborted campaign is finished: the tick need not look at it any more."""
     await conn.execute("UPDATE ota_campaigns SET completed_at = clock_timestamp() WHERE id = $1", campaign_id)
+
+
+async def approve(conn: Connection, campaign_id: int, number: int, by: str) -> bool:
+    """The stage's gate may open; False: it was approved before."""
+    return bool(
+        await conn.fetchval(
+            """UPDATE ota_campaign_stages SET approved_by = $3, approved_at = clock_timestamp()
+                WHERE campaign_id = $1 AND number = $2 AND approved_at IS NULL RETURNING true""",
+            campaign_id,
+            number,
+            by,
+        )
+    )

@@ -10,12 +10,13 @@ from catalog_svc.schemas import Firmware, FirmwareFilter, FirmwareList, NewFirmw
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Operator, Viewer
 from pulse.runtime.db import Pool
+from pulse.runtime.once import OnlyOnce
 from pulse.runtime.rest import COUNTED_TO, RowId, listed
 
 router = APIRouter(prefix="/customer/firmware", tags=["firmware"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES)
 
 
-def _pool(request: Request) -> Pool:
+async def _pool(request: Request) -> Pool:
     pool: Pool = request.app.state.pool
     return pool
 
@@ -24,9 +25,9 @@ Database = Annotated[Pool, Depends(_pool)]
 
 
 @router.post("", status_code=201, operation_id="register_firmware")
-async def register(new: NewFirmware, who: Operator, pool: Database) -> Firmware:
+async def register(new: NewFirmware, who: Operator, pool: Database, once: OnlyOnce) -> Firmware:
     """Registers a firmware version. It can never be changed, only withdrawn."""
-    return Firmware(**asdict(await firmware.register(pool, who, new)))
+    return await firmware.register(pool, who, once, new)
 
 
 @router.get("", operation_id="list_firmware")
@@ -44,7 +45,8 @@ async def get(firmware_id: RowId, who: Viewer, pool: Database) -> Firmware:
 
 
 @router.post("/{firmware_id}/withdraw", operation_id="withdraw_firmware")
-async def withdraw(firmware_id: RowId, withdrawal: Withdrawal, who: Operator, pool: Database) -> Withdrawn:
+async def withdraw(
+    firmware_id: RowId, withdrawal: Withdrawal, who: Operator, pool: Database, once: OnlyOnce
+) -> Withdrawn:
     """Withdraws a version: no campaign of it can start, and running ones pause within a second or two."""
-    row, paused = await firmware.withdraw(pool, who, firmware_id, withdrawal.reason)
-    return Withdrawn(**asdict(row), campaigns_paused=paused)
+    return await firmware.withdraw(pool, who, once, firmware_id, withdrawal.reason)

@@ -1,11 +1,14 @@
 """Register, find and withdraw firmware versions."""
 
+from dataclasses import asdict
+
 from catalog_svc import store
-from catalog_svc.schemas import FirmwareFilter, NewFirmware
+from catalog_svc.schemas import Firmware, FirmwareFilter, NewFirmware, Withdrawn
 from catalog_svc.store import FirmwareRow
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
 from pulse.runtime.errors import Conflict, NotFound
+from pulse.runtime.once import Once
 from pulse.runtime.rest import like
 
 
@@ -17,9 +20,10 @@ class DuplicateVersion(Conflict):
     code = "duplicate_version"
 
 
-async def register(pool: Pool, who: Principal, new: NewFirmware) -> FirmwareRow:
+async def register(pool: Pool, who: Principal, once: Once, new: NewFirmware) -> Firmware:
     """Raises DuplicateVersion."""
     async with transaction(pool, who.tenant) as conn:
+        await once.claim(conn, who.tenant)
         row = await store.insert(
             conn,
             who.tenant,
@@ -31,10 +35,12 @@ async def register(pool: Pool, who: Principal, new: NewFirmware) -> FirmwareRow:
             new.checksum_sha256,
             new.device_type,
         )
-    if row is None:
-        scope = f"device type {new.device_type}" if new.device_type else "any device type"
-        raise DuplicateVersion(f"version {new.version} for {scope} exists already", field="version")
-    return row
+        if row is None:
+            scope = f"device type {new.device_type}" if new.device_type else "any device type"
+            raise DuplicateVersion(f"version {new.version} for {scope} exists already", field="version")
+        firmware = Firmware(**asdict(row))
+        await once.keep(conn, firmware)
+    return firmware
 
 
 async def find(pool: Pool, who: Principal, firmware_id: int) -> FirmwareRow:
@@ -55,11 +61,15 @@ async def search(pool: Pool, who: Principal, wanted: FirmwareFilter) -> tuple[li
         return rows, await store.count(conn, rows_of)
 
 
-async def withdraw(pool: Pool, who: Principal, firmware_id: int, reason: str) -> tuple[FirmwareRow, list[int]]:
-    """The version and its running campaigns, which campaign-svc pauses. Again is harmless. Raises FirmwareNotFound."""
+async def withdraw(pool: Pool, who: Principal, once: Once, firmware_id: int, reason: str) -> Withdrawn:
+    """Withdraws a version; campaign-svc pauses its running campaigns. Again is harmless. Raises FirmwareNotFound."""
     async with transaction(pool, who.tenant) as conn:
+        await once.claim(conn, who.tenant)
         await store.withdraw(conn, who.tenant, firmware_id, who.subject, reason)
         row = await store.get(conn, who.tenant, firmware_id)
         if row is None:
             raise FirmwareNotFound(f"there is no firmware version {firmware_id}")
-        return row, await store.running_campaigns(conn, who.tenant, firmware_id)
+        running = await store.running_campaigns(conn, who.tenant, firmware_id)
+        withdrawn = Withdrawn(**asdict(row), campaigns_paused=running)
+        await once.keep(conn, withdrawn)
+    return withdrawn

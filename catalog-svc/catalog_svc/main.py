@@ -9,9 +9,10 @@ from catalog_svc.settings import CatalogSettings
 from pulse.runtime import db
 from pulse.runtime.app import create_app, serve
 from pulse.runtime.auth import Verifier
+from pulse.runtime.rate_limit import RateLimits
 
 
-def build(pool: db.Pool | None, verifier: Verifier | None) -> FastAPI:
+def build(pool: db.Pool | None, verifier: Verifier | None, limits: RateLimits | None = None) -> FastAPI:
     """The application; without parts it can only be described (its OpenAPI), not run."""
 
     async def database() -> bool:
@@ -19,7 +20,7 @@ def build(pool: db.Pool | None, verifier: Verifier | None) -> FastAPI:
 
     app = create_app("Pulse OTA: firmware", ready={"database": database}, outages=db.OUTAGES)
     app.include_router(router)
-    app.state.pool, app.state.verifier = pool, verifier
+    app.state.pool, app.state.verifier, app.state.limits = pool, verifier, limits
     return app
 
 
@@ -27,4 +28,4 @@ async def main(settings: CatalogSettings, stop: asyncio.Event) -> None:
     """Serves until `stop`."""
     verifier = Verifier(settings)
     async with db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool:
-        await serve(build(pool, verifier), settings.http_host, settings.http_port, stop)
+        await serve(build(pool, verifier, RateLimits(settings)), settings.http_host, settings.http_port, stop)

@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.runtime.auth import AuthSettings
+from pulse.runtime.rate_limit import RateLimitSettings
 
 
-class CatalogSettings(AuthSettings):
+class CatalogSettings(AuthSettings, RateLimitSettings):
     """`postgres_dsn` logs in as the role catalog_svc; `postgres_pool` is its most connections."""
 
     postgres_dsn: str

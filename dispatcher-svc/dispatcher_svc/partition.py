@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from heapq import heappop, heappush
 
-from dispatcher_svc.bucket import Bucket
 from dispatcher_svc.queues import Held, Queue, Seat
 from dispatcher_svc.watermark import Watermark
 from pulse.contracts.kafka import DispatchRequest, Outcome
+from pulse.runtime.bucket import Bucket
 
 IDLE_SECONDS = 60.0
 """A queue that has been empty for so long, its bucket full, is forgotten; a new bucket would be just as full."""

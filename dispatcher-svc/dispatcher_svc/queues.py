@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from dispatcher_svc.bucket import Bucket
 from pulse.contracts.kafka import DispatchRequest
+from pulse.runtime.bucket import Bucket
 
 if TYPE_CHECKING:
     from dispatcher_svc.partition import Partition

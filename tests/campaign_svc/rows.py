@@ -1,5 +1,6 @@
 """Campaigns and device rows put straight into the database, and what tests ask about them."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +56,12 @@ class Fleet:
 
     async def clear(self) -> None:
         await self.pool.execute(
-            "TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ingest_members CASCADE"
+            """TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ota_campaign_reasons,
+                   ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members
+               CASCADE"""
         )
+        # Kafka outlives a module's database: no two campaigns of a test run have the same number.
+        await self.pool.execute(f"ALTER TABLE ota_campaigns ALTER COLUMN id RESTART WITH {time.time_ns() // 1000}")
 
     async def firmware(self, version: str = "2.1.0", *, withdrawn: bool = False) -> int:
         """A new version, one row each time."""

@@ -67,6 +67,14 @@ async def test_a_bulk_creates_and_updates_all_or_none(api: Caller) -> None:
     assert await api.refused("POST", f"{DEVICES}/bulk", twice) == (422, "duplicate_device", ["devices.1.device_id"])
 
 
+async def test_a_bulk_clears_attributes_that_are_given_empty_and_keeps_those_left_out(api: Caller) -> None:
+    await api.post(f"{DEVICES}/bulk", {"devices": [new(i, attributes={"site": "Bern"}) for i in ("keep", "clear")]})
+    again = [new("keep"), new("clear", attributes={}), new("fresh")]
+    assert await api.post(f"{DEVICES}/bulk", {"devices": again}) == {"created": 1, "updated": 2}
+    found = [(await api.get(f"{DEVICES}/{i}"))["attributes"] for i in ("keep", "clear", "fresh")]
+    assert found == [{"site": "Bern"}, {}, {}]
+
+
 async def test_two_bulks_over_the_same_devices_at_once_both_succeed(api: Caller) -> None:
     devices = [new(f"race{n}") for n in range(300)]
     bulks = [{"devices": devices}, {"devices": devices[::-1]}, {"devices": devices}]

@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 
 from campaign_svc import engine
-from campaign_svc.metrics import RACES
+from campaign_svc.metrics import RACES, UNSENT
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer
 from tests.campaign_svc.rows import Fleet, settings
 from tests.campaign_svc.wire import control_of, requests_of
-from tests.real_parts import Database, Databases
+from tests.real_parts import Database, Databases, Topics
 
 
 @asynccontextmanager
@@ -51,6 +51,10 @@ async def ingest(fleet: Fleet, *, fails: float = 0.0) -> None:
            FROM drawn WHERE r.campaign_id = drawn.campaign_id AND r.device_id = drawn.device_id""",
         fails,
     )
+
+
+async def nothing() -> None:
+    """What there is to do for a test that only waits."""
 
 
 async def until(holds: Callable[[], Awaitable[bool]], meanwhile: Callable[[], Awaitable[None]]) -> None:
@@ -135,15 +139,39 @@ async def test_the_loops_wait_for_a_database_that_is_killed(
     async def released() -> bool:
         return (await fleet.statuses(campaign))["QUEUED"] > 0
 
-    async def nothing() -> None:
-        pass
-
     async with replica(postgres, kafka):
         await until(released, nothing)
         await databases.process.kill()
         await asyncio.sleep(0.5)
         await databases.process.start()
         await until(completed, lambda: ingest(fleet))
+    assert await fleet.miscounted() == []
+
+
+async def test_requests_that_kafka_did_not_take_are_sent_as_another_attempt(
+    fleet: Fleet, postgres: Database, topics: Topics
+) -> None:
+    unsent = UNSENT._value.get()
+    campaign = await fleet.campaign(5, status="PAUSED")
+
+    async def given_up() -> bool:
+        return bool(UNSENT._value.get() == unsent + 5)
+
+    async def sent_again() -> bool:
+        requests = await requests_of(topics.bootstrap, campaign)
+        return {(r.request.device_id, r.request.attempt) for r in requests} >= {(f"d{n}", 2) for n in range(5)}
+
+    async with replica(postgres, topics.bootstrap):
+        await topics.process.kill()
+        await fleet.set(campaign, status="RUNNING")
+        try:
+            await until(given_up, nothing)
+        finally:
+            await topics.process.start()
+        assert await fleet.statuses(campaign) == {"QUEUED": 5}
+        await fleet.pass_not_after(campaign, [f"d{n}" for n in range(5)])
+        await fleet.caught_up()
+        await until(sent_again, nothing)
     assert await fleet.miscounted() == []
 
 

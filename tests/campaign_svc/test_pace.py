@@ -17,7 +17,12 @@ def test_a_fast_campaign_has_many_buckets_and_a_slow_one_a_patient_request(
     pace = pace_of(7, per_minute / 60, 24, 0.2)
     assert pace.shards == shards
     assert pace.bucket_rate == pytest.approx(bucket_rate)
-    assert pace.hold(5.0).total_seconds() == pytest.approx(hold, abs=1e-6)
+    assert pace.hold(5.0, 3_600).total_seconds() == pytest.approx(hold, abs=1e-6)
+
+
+@pytest.mark.parametrize("per_minute", [1, 60, 600_000])
+def test_no_request_holds_until_its_command_has_expired(per_minute: int) -> None:
+    assert pace_of(7, per_minute / 60, 24, 0.2).hold(5.0, 10).total_seconds() == 9
 
 
 def test_a_slow_campaign_waits_on_partition_0_and_no_other_does() -> None:

@@ -164,8 +164,7 @@ def test_abort_at_is_the_least_number_of_failures_that_stops(policy: AbortPolicy
 
     at = abort_at(policy, seen)
     if at is None:
-        assert policy.rule is AbortRule.SEQUENTIAL or policy.threshold == 1
-        assert not stops(seen.dispatched)
+        assert not stops(seen.dispatched if policy.rule is AbortRule.SEQUENTIAL else 10_000_000)
     else:
         assert stops(at)
         assert at == 1 or not stops(at - 1)
@@ -210,6 +209,12 @@ def delayed_stop(share: float, fail_after: int, succeed_after: int, chance: rand
 def test_delays_do_not_make_a_good_firmware_look_bad(fail_after: int, succeed_after: int) -> None:
     chance = random.Random(7)
     assert sum(delayed_stop(0.05, fail_after, succeed_after, chance) for _ in range(100)) <= 2
+
+
+@pytest.mark.parametrize("threshold", [5e-324, 1e-9, 1 - 1e-9, 0.9999999999999999])
+def test_a_threshold_at_the_very_edge_can_be_judged(threshold: float) -> None:
+    assert not must_abort(sequential(threshold), Outcomes(0, 0, 10, 0))
+    assert must_abort(sequential(threshold), Outcomes(0, 0, 10, 10)) is (threshold < 0.5)
 
 
 def test_the_evidence_never_overflows() -> None:

@@ -63,4 +63,7 @@ def test_the_contracts_paths_are_there() -> None:
         "POST /customer/ota/campaigns/{campaign_id}/abort",
         "GET /customer/ota/campaigns/{campaign_id}/devices",
         "GET /customer/ota/campaigns/{campaign_id}/timeline",
+        "POST /customer/ota/campaigns/{campaign_id}/retry",
+        "POST /customer/ota/campaigns/{campaign_id}/stages/{number}/approve",
+        "POST /customer/devices/import",
     } <= names

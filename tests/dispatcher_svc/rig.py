@@ -36,6 +36,7 @@ from tests.real_parts import Broker, Topics
 GROUP = "pulse-dispatcher"
 campaigns = count(int(time.time()))
 """Campaign ids that no other test has used."""
+NAP_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class Rig:
     results: list[DispatchResult] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     dispatchers: list[Dispatcher] = field(default_factory=list)
+    held_up: float = 0.0
+    """The longest time in seconds for which this process stood still."""
 
     # What campaign-svc would do
 
@@ -201,6 +204,7 @@ async def rig(topics: Topics, broker: Broker, folder: Path) -> AsyncIterator[Rig
             watching = [
                 group.create_task(_watch_commands(made)),
                 group.create_task(_watch_kafka(made, reading)),
+                group.create_task(_watch_itself(made)),
             ]
             await reading.wait()
             yield made
@@ -239,6 +243,14 @@ def _seen(message: aiomqtt.Message) -> Seen:
         expiry=getattr(properties, "MessageExpiryInterval", None),
         properties=tuple(getattr(properties, "UserProperty", ())),
     )
+
+
+async def _watch_itself(made: Rig) -> None:
+    """How long this process was held up: by so much it may have seen a command late."""
+    while True:
+        asleep = time.monotonic()
+        await asyncio.sleep(NAP_SECONDS)
+        made.held_up = max(made.held_up, time.monotonic() - asleep - NAP_SECONDS)
 
 
 async def _watch_kafka(made: Rig, reading: asyncio.Event) -> None:

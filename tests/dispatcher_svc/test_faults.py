@@ -38,7 +38,7 @@ async def test_killed_in_mid_queue_it_leaves_nothing_out_after_a_restart(scene: 
     assert set(outcomes.values()) == {"PUBLISHED"}
     assert {c.device for c in scene.commands_of(campaign)} == set(outcomes)
     await until(scene.nothing_is_open, 5)
-    assert_promise(scene.commands_of(campaign), rate=60, burst=12)
+    assert_promise(scene, scene.commands_of(campaign), rate=60, burst=12)
 
 
 async def test_a_repeated_command_after_a_crash_is_the_same_to_the_byte(scene: Rig) -> None:
@@ -134,7 +134,7 @@ async def test_a_long_stop_earns_no_more_than_the_burst(scene: Rig) -> None:
     await asyncio.sleep(2)
     dispatcher.send(signal.SIGCONT)
     await scene.settled(campaign, 200)
-    assert_promise(scene.commands_of(campaign), rate=50, burst=10)
+    assert_promise(scene, scene.commands_of(campaign), rate=50, burst=10)
 
 
 async def test_after_a_stop_longer_than_its_session_it_takes_its_partitions_anew(scene: Rig) -> None:
@@ -147,7 +147,7 @@ async def test_after_a_stop_longer_than_its_session_it_takes_its_partitions_anew
     assert set(outcomes.values()) == {"PUBLISHED"}
     assert await dispatcher.is_ready()
     await until(scene.nothing_is_open, 5)
-    assert_promise(scene.commands_of(campaign), rate=40, burst=8)
+    assert_promise(scene, scene.commands_of(campaign), rate=40, burst=8)
 
 
 async def test_a_stopped_dispatcher_never_publishes_beside_its_successor(scene: Rig) -> None:
@@ -159,7 +159,7 @@ async def test_a_stopped_dispatcher_never_publishes_beside_its_successor(scene: 
     first.send(signal.SIGCONT)
     outcomes = await scene.settled(campaign, 400, seconds=30)
     assert set(outcomes.values()) <= {"PUBLISHED", "RETURNED"}
-    assert_promise(scene.commands_of(campaign), rate=40, burst=8)
+    assert_promise(scene, scene.commands_of(campaign), rate=40, burst=8)
     await until(first.is_ready, 10)
     await until(second.is_ready, 10)
 
@@ -170,7 +170,7 @@ async def test_a_second_dispatcher_takes_its_share_without_breaking_the_promise(
     second = await scene.start()
     outcomes = await scene.settled(campaign, 500, seconds=30)
     assert set(outcomes.values()) == {"PUBLISHED", "RETURNED"}
-    assert_promise(scene.commands_of(campaign), rate=50, burst=10)
+    assert_promise(scene, scene.commands_of(campaign), rate=50, burst=10)
     await asyncio.sleep(1.1)
     assert [await d.metric("pulse_dispatch_partitions") for d in (first, second)] == [12, 12]
     await until(scene.nothing_is_open, 5)

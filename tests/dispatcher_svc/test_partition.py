@@ -9,7 +9,7 @@ from dispatcher_svc.partition import IDLE_SECONDS, Partition
 from dispatcher_svc.queues import Held
 from pulse.contracts.kafka import Outcome
 from tests.dispatcher_svc.factories import held, request
-from tests.dispatcher_svc.test_bucket import ROUNDING, most_over_promise
+from tests.runtime.test_bucket import ROUNDING, most_over_promise
 
 UNCAPPED = 1e6
 

@@ -145,13 +145,13 @@ async def devices(broker: Broker) -> AsyncIterator[Devices]:
         yield Devices(client)
 
 
-async def send_results(kafka: str, *payloads: bytes, partition: int | None = None) -> None:
+async def send_results(kafka: str, *payloads: bytes, partition: int | None = None) -> list[str]:
+    """The sources by which they would be quarantined."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
-        for payload in payloads:
-            await producer.send(RESULTS.name, payload, partition=partition)
-        await producer.flush()
+        sent = [await producer.send(RESULTS.name, payload, partition=partition) for payload in payloads]
+        return [f"{RESULTS.name}/{at.partition}/{at.offset}" for at in await asyncio.gather(*sent)]
     finally:
         await producer.stop()
 

@@ -7,6 +7,7 @@ from pulse.contracts.status import Row, Status
 from tests.real_parts import Broker, Database, Databases, Topics
 from tests.status_ingest_svc.service import (
     Devices,
+    Replica,
     Service,
     devices,
     eventually,
@@ -57,20 +58,19 @@ async def test_killed_between_commit_and_acknowledgement_nothing_counts_twice(
 async def test_killed_between_commit_and_offset_a_result_counts_once(
     service: Service, seen: World, topics: Topics, kafka: str
 ) -> None:
-    devices_ = names(50)
-    campaign = await seen.campaign(devices_)
+    [device] = names(1)
+    campaign = await seen.campaign([device])
     replica = await service.start()
-    async with seen.held(campaign, devices_[0]):
-        await send_results(kafka, *(result(campaign, d, Outcome.NO_SUBSCRIBER) for d in devices_))
+    async with seen.held(campaign, device):
+        await send_results(kafka, result(campaign, device, Outcome.NO_SUBSCRIBER))
         await eventually(seen.somebody_waits)
-        with frozen(topics.process.pid):
-            async with asyncio.timeout(5):
-                await seen.sql.execute("SELECT 1")
-            await replica.child.kill()
-    async with service.running():
-        await _ends(seen, campaign, {"PENDING": 50})
-    tries = await seen.sql.fetchval("SELECT max(offline_tries) FROM ota_device_status WHERE campaign_id = $1", campaign)
-    assert tries == 1
+        await topics.process.kill()
+    await _ends(seen, campaign, {"PENDING": 1})
+    await replica.child.kill()
+    await topics.process.start()
+    async with service.running() as successor:
+        await eventually(lambda: _has_results(successor, 1))
+    assert (await seen.row(campaign, device))["offline_tries"] == 1
 
 
 async def test_a_broker_killed_with_reports_waiting_loses_nothing_that_devices_repeat(
@@ -105,6 +105,21 @@ async def test_a_kafka_that_is_away_does_not_hold_reports_up(
             await fleet.say(device, campaign_id=campaign, status="SUCCESS", attempt=1)
             await _ends(seen, campaign, {"SUCCESS": 1})
         await eventually(lambda: _is_announced(kafka, device))
+
+
+async def test_a_kafka_that_is_killed_gets_everything_once_it_is_back(
+    service: Service, seen: World, fleet: Devices, topics: Topics, kafka: str
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device])
+    async with service.running():
+        await topics.process.kill()
+        await fleet.say_raw(device, b"not json")
+        await asyncio.sleep(2)
+        await topics.process.start()
+        await send_results(kafka, result(campaign, device, Outcome.PUBLISHED))
+        await _ends(seen, campaign, {"DISPATCHED": 1})
+        await eventually(lambda: _is_quarantined(kafka, device))
 
 
 async def test_a_process_whose_parts_are_all_away_still_stops_in_time(
@@ -149,6 +164,10 @@ async def _ends(seen: World, campaign: int, statuses: dict[str, int]) -> None:
 
 async def _is_quarantined(kafka: str, device: str) -> bool:
     return await quarantined(kafka, device) == ["unreadable"]
+
+
+async def _has_results(replica: Replica, number: int) -> bool:
+    return await replica.metric("pulse_ingest_results_total") == number
 
 
 async def _is_announced(kafka: str, device: str) -> bool:

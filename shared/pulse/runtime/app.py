@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
+from pulse.runtime.rate_limit import RateLimitHeaders
 
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[bool]]
@@ -22,15 +23,16 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class ProblemField(BaseModel):
-    """One field that is wrong."""
+    """One field that is wrong; in a file, in which line."""
 
     field: str
     code: str
     detail: str
+    line: int = 0
 
 
 class Problem(BaseModel):
-    """RFC 9457: every error of every endpoint."""
+    """RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named."""
 
     type: str
     title: str
@@ -39,6 +41,7 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[ProblemField]
+    errors_total: int = 0
 
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -70,20 +73,25 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.add_middleware(TooLargeProblems)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(Measured)
     app.add_middleware(RequestIds)
+    app.state.limits = None
     _add_probes(app, ready)
     return app
 
 
 class _Described(FastAPI):
-    """Its OpenAPI has the form of problems, which no endpoint returns by itself."""
+    """Its OpenAPI has the form of problems, which no endpoint returns by itself, and that of events in streams."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs") | {"Problem": problem}
+        for operation in (each for path in document.get("paths", {}).values() for each in path.values()):
+            stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream", {})
+            stream.get("schema", {}).pop("type", None)  # FastAPI calls it a string, beside the data's own form
         return document
 
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -15,8 +16,9 @@ from joserfc.jwk import KeySet, OctKey
 from pydantic import model_validator
 
 from pulse.contracts.names import is_name
-from pulse.runtime.errors import Forbidden, StartRefused, Unauthenticated
+from pulse.runtime.errors import Forbidden, StartRefused, TooManyRequests, Unauthenticated
 from pulse.runtime.jwks import Jwks
+from pulse.runtime.rate_limit import RateLimits
 from pulse.runtime.settings import ServiceSettings
 
 LEEWAY_SECONDS = 10
@@ -34,11 +36,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks; `tenant` bounds everything that is read or written."""
+    """Who asks; `tenant` bounds everything that is read or written. `expires_at` (epoch seconds) ends streams."""
 
     subject: str
     tenant: str
     roles: frozenset[str]
+    expires_at: float = field(default=inf, compare=False)
 
 
 class AuthSettings(ServiceSettings):
@@ -130,7 +133,7 @@ class Verifier:
             raise Unauthenticated("the claim sub must be a text")
         if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
             raise Unauthenticated(f"the claim {self._settings.auth_roles_claim} must be a list of texts")
-        return Principal(subject, tenant, frozenset(roles))
+        return Principal(subject, tenant, frozenset(roles), _number(claims, "exp", inf) + LEEWAY_SECONDS)
 
 
 def _number(claims: dict[str, Any], name: str, absent: float) -> float:
@@ -144,7 +147,10 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="claims: 
 
 
 def require(*roles: Role) -> Callable[..., Any]:
-    """A dependency that gives the Principal, if it has one of `roles`; admin may all. Raises Forbidden."""
+    """A dependency that gives the Principal, if it has one of `roles`; admin may all.
+
+    Raises Unauthenticated, Unavailable, TooManyRequests, Forbidden.
+    """
     allowed = frozenset(roles) | {Role.ADMIN}
 
     async def principal(
@@ -154,11 +160,20 @@ def require(*roles: Role) -> Callable[..., Any]:
             raise Unauthenticated("the header Authorization: Bearer <token> is missing")
         verifier: Verifier = request.app.state.verifier
         found = await verifier.principal(credentials.credentials)
+        _limit(request, found.tenant, credentials.credentials)
         if not allowed & found.roles:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
         return found
 
     return principal
+
+
+def _limit(request: Request, tenant: str, token: str) -> None:
+    limits: RateLimits | None = request.app.state.limits
+    if limits is not None:
+        request.state.standing = limits.admit(tenant, token)
+        if request.state.standing.wait:
+            raise TooManyRequests(request.state.standing.wait)
 
 
 Viewer = Annotated[Principal, Depends(require(*Role))]

@@ -13,6 +13,13 @@ class FieldError:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class LineError(FieldError):
+    """The same, in a line of a file (the first is 1)."""
+
+    line: int
+
+
 class OtaError(Exception):
     """A refusal. `detail` is a sentence for a person; `errors` names the fields, where there are any."""
 
@@ -23,6 +30,8 @@ class OtaError(Exception):
     def __init__(self, detail: str, *, field: str | None = None, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.extensions: dict[str, int] = {}
+        """Further members of the problem (RFC 9457)."""
         self.errors = errors or ((FieldError(field, self.code, detail),) if field else ())
 
 
@@ -50,12 +59,35 @@ class TooLarge(OtaError):
     status, code, title = 413, "too_large", "The request body is too large"
 
 
+class UnsupportedMediaType(OtaError):
+    status, code, title = 415, "unsupported_media_type", "The request body is of another type"
+
+
 class Invalid(OtaError):
     status, code, title = 422, "invalid", "A field is not as it must be"
 
 
+class TooManyRequests(OtaError):
+    """`wait`: whole seconds until it may be tried again."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"more requests than the rate allows; try again in {wait} s")
+        self.wait = wait
+
+
 class Unavailable(OtaError):
     status, code, title = 503, "unavailable", "A part that is needed does not answer"
+
+
+class Replay(Exception):
+    """The request was done before: this is what it was answered (`answer` is JSON)."""
+
+    def __init__(self, status: int, answer: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.answer = answer
 
 
 class StartRefused(Exception):

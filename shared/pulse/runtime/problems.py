@@ -13,7 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from pulse.runtime.errors import FieldError, Invalid, OtaError, Unauthenticated, Unavailable, Unreadable
+from pulse.runtime.errors import (
+    FieldError,
+    Invalid,
+    OtaError,
+    Replay,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -38,7 +47,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 41
 
 def problem_response(scope: Scope, error: OtaError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer to a refusal."""
-    return _problem(scope, error.status, error.code, error.title, error.detail, error.errors, headers)
+    return _problem(scope, error.status, error.code, error.title, error.detail, error.errors, headers, error.extensions)
 
 
 def _problem(
@@ -49,8 +58,10 @@ def _problem(
     detail: str,
     errors: tuple[FieldError, ...] = (),
     headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, int] | None = None,
 ) -> JSONResponse:
     body = {
+        **(extensions or {}),
         "type": f"urn:pulse-ota:problem:{code}",
         "title": title,
         "status": status,
@@ -67,6 +78,7 @@ def handlers(outages: Iterable[type[Exception]]) -> dict[int | type[Exception], 
     unavailable: dict[int | type[Exception], Callable[[Request, Any], Any]] = dict.fromkeys(outages, _unavailable)
     return unavailable | {
         OtaError: _refusal,
+        Replay: _replayed,
         RequestValidationError: _validation,
         HTTPException: _http,
         Exception: _failure,
@@ -74,8 +86,17 @@ def handlers(outages: Iterable[type[Exception]]) -> dict[int | type[Exception], 
 
 
 async def _refusal(request: Request, error: OtaError) -> Response:
-    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        headers["retry-after"] = str(error.wait)
     return problem_response(request.scope, error, headers)
+
+
+async def _replayed(_: Request, replay: Replay) -> Response:
+    headers = {"idempotency-replayed": "true"}
+    return Response(replay.answer, replay.status, headers, media_type="application/json")
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
+from pulse.contracts.names import MAX_LENGTH, PATTERN
 from pulse.contracts.times import to_text
 from pulse.runtime.errors import FieldError, Invalid
 
@@ -37,6 +38,8 @@ Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A time in a request: its offset must be named."""
 RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=PATTERN)]
+"""A device or group in a path: what could never be a name is refused, not looked for."""
 
 
 class Page(Body):

@@ -1,4 +1,4 @@
-"""The token bucket that keeps a campaign's rate: pure, time is an argument."""
+"""The token bucket that keeps a rate: pure, time is an argument."""
 
 
 class Bucket:
@@ -26,6 +26,10 @@ class Bucket:
         """Since when, or at what time, the bucket holds its burst."""
         return self._full_at
 
+    def left(self, now: float) -> float:
+        """How many tokens are there."""
+        return self.burst - min(self.burst, max(0.0, self._full_at - now) * self.rate)
+
     def take(self, now: float) -> bool:
         """Takes a token, if there is one."""
         if now < self.due:
@@ -35,7 +39,6 @@ class Bucket:
 
     def change(self, rate: float, burst: float, now: float) -> None:
         """From `now` on another rate and burst; the tokens at hand stay, as far as the new burst allows."""
-        missing = min(self.burst, max(0.0, self._full_at - now) * self.rate)
-        tokens = min(burst, self.burst - missing)
+        tokens = min(burst, self.left(now))
         self.rate, self.burst = rate, burst
         self._full_at = now + (burst - tokens) / rate

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher_svc.bucket import Bucket
+from pulse.runtime.bucket import Bucket
 
 ROUNDING = 1e-6
 rates = st.one_of(st.just(1 / 60), st.floats(0.01, 2_000))

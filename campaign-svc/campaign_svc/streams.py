@@ -1,0 +1,78 @@
+"""Server-sent events of campaigns: the present first, then what changes, and beats that say that all is well."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from fastapi.sse import format_sse_event
+
+from campaign_svc.feeds import Feeds, Sight
+from campaign_svc.streams_schemas import Beat, CampaignChanges, CampaignSummary
+from pulse.runtime.auth import Principal
+
+BEAT = timedelta(seconds=2)
+_EARLY = timedelta(seconds=0.5)
+
+
+class Stream:
+    """One reader's numbers and beats. Numbers grow from event to event, and on from the `last` of an earlier stream."""
+
+    def __init__(self, who: Principal, begun: datetime, last: int | None) -> None:
+        self._expires_at = who.expires_at
+        self._beat_at = begun
+        self._last = last or 0
+
+    @property
+    def expired(self) -> bool:
+        """The reader's token is not valid any more."""
+        return time.time() > self._expires_at
+
+    def event(self, name: str, data: str, number: int) -> bytes:
+        self._last = max(number, self._last + 1)
+        return format_sse_event(event=name, data_str=data, id=str(self._last))
+
+    def beat(self, at: datetime) -> bytes | None:
+        """None: the last one is not two seconds old."""
+        if at - self._beat_at < BEAT - _EARLY:
+            return None
+        self._beat_at = at
+        return format_sse_event(event="beat", data_str=Beat(at=at).model_dump_json())
+
+
+async def campaign_events(
+    feeds: Feeds, who: Principal, campaign_id: int, first: Sight, last: int | None
+) -> AsyncIterator[bytes]:
+    """From `first`, which has the campaign, until it is gone, the token expires or the process stops."""
+    stream = Stream(who, first.at, last)
+    told = first.campaigns[campaign_id].json
+    yield stream.event("campaign", told, first.number)
+    with feeds.watch(who.tenant, campaign_id) as feed:
+        while (sight := await feed.following()) and not stream.expired:
+            seen = sight.campaigns.get(campaign_id)
+            if seen is None:
+                return
+            if seen.json != told and sight.at > first.at:
+                told = seen.json
+                yield stream.event("campaign", told, sight.number)
+            if beat := stream.beat(sight.at):
+                yield beat
+
+
+async def list_events(feeds: Feeds, who: Principal, first: Sight, last: int | None) -> AsyncIterator[bytes]:
+    """The tenant's list: all of `first`, then what changes, until the token expires or the process stops."""
+    stream = Stream(who, first.at, last)
+    told = {number: seen.summary for number, seen in first.campaigns.items()}
+    yield stream.event("campaigns", _changes(told), first.number)
+    with feeds.watch(who.tenant, None) as feed:
+        while (sight := await feed.following()) and not stream.expired:
+            present = {number: seen.summary for number, seen in sight.campaigns.items()}
+            changed = {number: summary for number, summary in present.items() if told.get(number) != summary}
+            told = present
+            if changed:
+                yield stream.event("campaigns", _changes(changed), sight.number)
+            if beat := stream.beat(sight.at):
+                yield beat
+
+
+def _changes(summaries: dict[int, CampaignSummary]) -> str:
+    return CampaignChanges(campaigns=list(summaries.values())).model_dump_json()

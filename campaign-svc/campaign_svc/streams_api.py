@@ -1,0 +1,72 @@
+"""HTTP: server-sent events at `/customer/ota/campaigns/{campaign_id}/events` and `/customer/ota/events`."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.sse import EventSourceResponse
+
+from campaign_svc import streams
+from campaign_svc.campaign_schemas import Campaign
+from campaign_svc.doors import Database
+from campaign_svc.feeds import Feeds, look
+from campaign_svc.refusals import CampaignNotFound
+from campaign_svc.streams_schemas import Beat, CampaignChanges
+from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
+from pulse.runtime.auth import Viewer
+from pulse.runtime.rest import RowId
+
+router = APIRouter(prefix="/customer/ota", tags=["events"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES)
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+ID = "`id` is a number that grows with every change; `beat` comes every two seconds while all is well"
+
+
+def _feeds(request: Request) -> Feeds:
+    feeds: Feeds = request.app.state.feeds
+    return feeds
+
+
+def _last(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
+    """What no stream of ours ever gave is as good as none: the present comes first in any case."""
+    digits = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
+    return int(last_event_id) if last_event_id and digits and len(last_event_id) <= 16 else None
+
+
+Watching = Annotated[Feeds, Depends(_feeds)]
+LastEventId = Annotated[int | None, Depends(_last)]
+
+
+def _described(model: Any, data: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"model": model, "description": f"{data}; {ID}"}}
+
+
+def _answer(events: AsyncIterator[bytes]) -> EventSourceResponse:
+    return EventSourceResponse(events, headers=HEADERS)
+
+
+@router.get(
+    "/campaigns/{campaign_id}/events",
+    operation_id="watch_campaign",
+    response_class=EventSourceResponse,
+    responses=_described(Campaign | Beat, "The data of `campaign` is a Campaign, of `beat` a Beat"),
+)
+async def watch_campaign(
+    campaign_id: RowId, who: Viewer, pool: Database, feeds: Watching, last: LastEventId
+) -> EventSourceResponse:
+    """The campaign as it is now, and again at most once a second when something changed."""
+    first = await look(pool, who.tenant, [campaign_id])
+    if campaign_id not in first.campaigns:
+        raise CampaignNotFound(f"there is no campaign {campaign_id}")
+    return _answer(streams.campaign_events(feeds, who, campaign_id, first, last))
+
+
+@router.get(
+    "/events",
+    operation_id="watch_campaigns",
+    response_class=EventSourceResponse,
+    responses=_described(CampaignChanges | Beat, "The data of `campaigns` is CampaignChanges, of `beat` a Beat"),
+)
+async def watch_campaigns(who: Viewer, pool: Database, feeds: Watching, last: LastEventId) -> EventSourceResponse:
+    """Campaigns that have not ended (or have just), and again those that changed, at most once a second."""
+    first = await look(pool, who.tenant, listed=True)
+    return _answer(streams.list_events(feeds, who, first, last))

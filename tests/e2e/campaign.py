@@ -1,0 +1,127 @@
+"""A campaign as an operator has it: over REST through the gateway, with the moments of what was asked."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.e2e.watch import Watch
+
+Json = dict[str, Any]
+LOOK_SECONDS = 0.15
+ENDED = ("COMPLETED", "ABORTED")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A control change; `answered` is the moment of its 200, in seconds since 1970."""
+
+    what: str
+    answered: float
+
+
+@dataclass(slots=True)
+class Campaign:
+    """`rates`: all it has had, in devices per minute; `asked`: the control changes, oldest first."""
+
+    id: int
+    http: httpx.AsyncClient
+    watch: Watch
+    rates: list[int]
+    asked: list[Asked] = field(default_factory=list)
+
+    async def start(self) -> Asked:
+        """Starts it, or goes on."""
+        return await self._control("start")
+
+    async def pause(self) -> Asked:
+        return await self._control("pause")
+
+    async def abort(self) -> Asked:
+        return await self._control("abort")
+
+    async def _control(self, what: str) -> Asked:
+        return self._noted(what, await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"}))
+
+    async def pause_unannounced(self) -> None:
+        """Pauses while Kafka is away: saved, and 202."""
+        answer = await self.http.post(f"{self._path}/pause", json={})
+        assert (answer.status_code, answer.json()["control"]) == (202, "pending"), answer.text
+
+    async def change_rate(self, rate: int) -> Asked:
+        self.rates.append(rate)
+        return self._noted("rate", await self.http.patch(self._path, json={"rollout_rate": rate}))
+
+    def _noted(self, what: str, answer: httpx.Response) -> Asked:
+        asked = Asked(what, time.time())
+        assert answer.status_code == 200, f"{what} of campaign {self.id}: {answer.status_code} {answer.text}"
+        assert answer.json()["control"] == "announced", answer.text
+        self.asked.append(asked)
+        return asked
+
+    @property
+    def _path(self) -> str:
+        return f"/customer/ota/campaigns/{self.id}"
+
+    async def get(self) -> Json:
+        return _read(await self.http.get(self._path))
+
+    async def devices(self) -> dict[str, Json]:
+        """Its device rows by device id."""
+        page = _read(await self.http.get(f"{self._path}/devices", params={"limit": 200}))
+        assert page["next"] is None, "more devices than a page has"
+        return {row["device_id"]: row for row in page["devices"]}
+
+    async def timeline(self) -> list[str]:
+        """The names of all that happened, oldest first."""
+        entries = _read(await self.http.get(f"{self._path}/timeline"))["entries"]
+        return [entry["event"] for entry in entries]
+
+    async def until(self, holds: Callable[[Json], bool], seconds: float = 30) -> Json:
+        """The first answer of which something holds; rows are looked at meanwhile. Fails with the last answer.
+
+        A gateway without a service behind it, or a service without its database, is waited for.
+        """
+        answer: Json = {}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            await self.watch.look()
+            try:
+                response = await self.http.get(self._path)
+            except httpx.TransportError:
+                continue
+            if response.status_code < 500:
+                answer = _read(response)
+                if holds(answer):
+                    return answer
+            await asyncio.sleep(LOOK_SECONDS)
+        raise AssertionError(f"not within {seconds:g} s; campaign {self.id} is {answer}")
+
+    async def until_ended(self, seconds: float = 30) -> Json:
+        """Until it has ended and no device is unsettled any more."""
+        return await self.until(lambda c: c["status"] in ENDED and c["completed_at"] is not None, seconds)
+
+    async def until_done(self, number: int, seconds: float = 30) -> Json:
+        """Until so many devices have succeeded."""
+        return await self.until(lambda c: bool(c["succeeded"] >= number), seconds)
+
+    async def until_devices(self, holds: Callable[[dict[str, Json]], bool], seconds: float = 30) -> dict[str, Json]:
+        """The first device rows of which something holds. Fails with the last ones."""
+        rows: dict[str, Json] = {}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            await self.watch.look()
+            rows = await self.devices()
+            if holds(rows):
+                return rows
+            await asyncio.sleep(LOOK_SECONDS)
+        raise AssertionError(f"not within {seconds:g} s; the devices of campaign {self.id} are {rows}")
+
+
+def _read(answer: httpx.Response) -> Json:
+    assert answer.status_code == 200, f"{answer.request.url}: {answer.status_code} {answer.text}"
+    read: Json = answer.json()
+    return read

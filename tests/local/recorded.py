@@ -59,6 +59,8 @@ def campaign(stages: list[dict[str, Any]] | None = None, **facts: Any) -> dict[s
         "abort_min_devices": 1,
         "e_value": 1.25,
         "abort_at": 21,
+        "reasons": [],
+        "eta": None,
         "started_at": "2026-11-24T11:59:30.000000Z",
         "completed_at": None,
         **facts,
@@ -77,13 +79,15 @@ def entry(event: str, by: str | None = None, reason: str | None = None, **detail
 
 
 def reading(
-    answer: dict[str, Any] | None = None,
-    at: float = 10.0,
-    timeline: list[dict[str, Any]] | None = None,
-    failed: list[str] | None = None,
+    answer: dict[str, Any] | None = None, at: float = 10.0, timeline: list[dict[str, Any]] | None = None
 ) -> Reading:
-    """`failed`: the error codes of the devices that failed."""
-    return Reading(at, NOON, answer or campaign(), timeline or [], [{"error_code": code} for code in failed or []])
+    """Read at noon on the server's clock."""
+    return Reading(at, NOON, answer or campaign(), timeline or [])
+
+
+def reasons(**devices: int) -> list[dict[str, Any]]:
+    """Devices by error code."""
+    return [{"error_code": code, "devices": number} for code, number in devices.items()]
 
 
 def watched(seen: Reading, lost: str = "", at: float | None = None) -> Watched:

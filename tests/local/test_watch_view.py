@@ -10,13 +10,13 @@ from rich.console import Console, RenderableType
 from local_stack.demo.run import ended_as_meant, is_over
 from local_stack.watch import timeline
 from local_stack.watch.bars import apportion
-from local_stack.watch.progress import Progress, seconds_left
+from local_stack.watch.progress import Progress
 from local_stack.watch.reading import Reading, printable
 from local_stack.watch.show import Lines
 from local_stack.watch.stages import clock, where
 from local_stack.watch.stopping import distance
-from local_stack.watch.view import panel, plain, summary
-from tests.local.recorded import ABORTED, GATE_FAILED, campaign, entry, reading, stage, watched
+from local_stack.watch.view import pace, panel, plain, summary
+from tests.local.recorded import ABORTED, GATE_FAILED, campaign, entry, reading, reasons, stage, watched
 
 
 def shown(what: RenderableType, width: int = 120) -> str:
@@ -59,18 +59,19 @@ CANARY = stage(0, 10, "SOAKING", SUCCESS=10, soak_until="2026-11-24T12:00:05.000
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"),
+    ("facts", "said"),
     [
-        (campaign([stage(0, 500, "RUNNING", SUCCESS=100)]), 20.0),
-        (campaign([stage(0, 500, "RUNNING", SUCCESS=300, QUEUED=100)]), 10.0),
-        (campaign([stage(0, 500, "RUNNING", SUCCESS=400, INSTALLING=100)]), None),
-        (campaign([stage(0, 500, "RUNNING")], status="PAUSED"), None),
-        (campaign([CANARY, stage(1, 200)]), 5.0 + 10.0),
-        (campaign([stage(0, 20, "RUNNING"), stage(1, 200, rollout_rate=600), stage(2, 40)]), 61.0 + 60 + 20 + 2),
+        ({"eta": "2026-11-24T12:14:59.000000Z"}, "last command in about 14:59"),
+        ({"eta": "2026-11-24T11:59:59.000000Z"}, "last command in about 0 s"),
+        ({"eta": None}, "end not foreseeable"),
+        ({"stages": [stage(0, 500, "RUNNING", SUCCESS=400, INSTALLING=100)]}, "no device waits"),
+        ({"started_at": None, "status": "CREATED"}, "not started"),
+        ({"completed_at": "2026-11-24T12:30:00.000000Z", "status": "COMPLETED"}, "30:30 so far"),
+        ({}, "30 s so far"),
     ],
 )
-def test_time_left_is_what_waits_at_the_promised_rates_and_the_soak_times(answer: Any, left: float | None) -> None:
-    assert seconds_left(reading(answer)) == left
+def test_time_so_far_and_time_left_are_told_by_the_servers_clock(facts: dict[str, Any], said: str) -> None:
+    assert said in pace(reading(campaign(**facts)), Progress())
 
 
 SETTLED = [stage(0, 500, "RUNNING", SUCCESS=50, FAILED=8, SKIPPED=442)]
@@ -97,11 +98,6 @@ def test_demo_is_over_when_nothing_more_happens_and_good_when_nobody_interfered(
 ) -> None:
     last = reading(answer)
     assert (is_over(last), ended_as_meant(last)) == (over, as_meant)
-
-
-def test_failures_are_counted_by_reason_most_frequent_first() -> None:
-    seen = reading(failed=["timeout", "install_failed", "timeout", ""])
-    assert seen.failures == [("timeout", 2), ("install_failed", 1), ("unknown", 1)]
 
 
 @pytest.mark.parametrize(
@@ -190,13 +186,14 @@ def test_bar_is_full_and_shows_whoever_is_there(counts: list[int], width: int) -
 def stopped() -> Reading:
     stages = [stage(0, 10, "PASSED", SUCCESS=10), stage(1, 490, "RUNNING", SUCCESS=40, FAILED=9, SKIPPED=441)]
     answer = campaign(stages, status="ABORTED", status_reason=ABORTED, current_stage=1)
-    return reading(answer, timeline=[entry("aborted", code="abort_sequential", failing=9)], failed=["bad_checksum"] * 9)
+    answer["reasons"] = reasons(bad_checksum=8, timeout=1)
+    return reading(answer, timeline=[entry("aborted", code="abort_sequential", failing=9)])
 
 
 @pytest.mark.parametrize("width", [60, 120, 250])
 def test_picture_has_everything_in_words_at_any_width(width: int) -> None:
     text = " ".join(shown(panel(watched(stopped()), width), width).replace("│", " ").split())
-    for word in ("ABORTED", "success 50", "failed 9", "skipped 441", "early", "bad_checksum", "timeline"):
+    for word in ("ABORTED", "success 50", "failed 9", "skipped 441", "early", "bad_checksum 8", "timeline"):
         assert word in text
 
 
@@ -208,7 +205,7 @@ def test_picture_fits_a_narrow_terminal() -> None:
 @pytest.mark.parametrize("render", [lambda seen: panel(seen, 120), plain, summary])
 def test_every_view_says_counts_reason_and_failures(render: Any) -> None:
     text = shown(render(watched(stopped())))
-    for word in ("ABORTED", "abort_sequential", "9 of 30", "bad_checksum"):
+    for word in ("ABORTED", "abort_sequential", "9 of 30", "bad_checksum", "timeout"):
         assert word in text.replace("\n", " ")
     for status, count in (("success", "50"), ("failed", "9"), ("skipped", "441")):
         assert status in text

@@ -1,6 +1,6 @@
 """The REST API as the demo and the live view use it, through a gateway."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -57,18 +57,9 @@ class Api:
         entries: list[Json] = (await self._call("GET", f"/customer/ota/campaigns/{campaign_id}/timeline"))["entries"]
         return entries
 
-    async def failed_devices(self, campaign_id: int) -> list[Json]:
-        """The first 200 of them."""
-        query = {"status": "FAILED", "limit": "200"}
-        page = await self._call("GET", f"/customer/ota/campaigns/{campaign_id}/devices", query=query)
-        devices: list[Json] = page["devices"]
-        return devices
-
-    async def _call(
-        self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
-    ) -> Json:
+    async def _call(self, method: str, path: str, body: Json | None = None) -> Json:
         try:
-            answer = await self._client.request(method, path, json=body, params=query)
+            answer = await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}".rstrip(": ")) from error
         if answer.is_error:

@@ -1,9 +1,8 @@
-"""What successive readings of a campaign tell: its rate now and on the whole, and the time that is left at least."""
+"""What successive readings of a campaign tell: its rate now and on the whole."""
 
 from dataclasses import dataclass, field
 
-from local_stack.api import Json
-from local_stack.watch.reading import WAITING, Reading, counts, moment
+from local_stack.watch.reading import Reading
 
 WINDOW_SECONDS = 6.0
 Point = tuple[float, int]
@@ -45,24 +44,3 @@ class Progress:
 def _per_minute(first: Point, last: Point) -> float:
     seconds = last[0] - first[0]
     return 60 * (last[1] - first[1]) / seconds if seconds > 0 else 0.0
-
-
-def seconds_left(reading: Reading) -> float | None:
-    """Until the last device is commanded, at least: at the promised rates, with the gates' soak times.
-
-    None when no device waits, or none is released.
-    """
-    if reading.status != "RUNNING" or not any(reading.counts[status] for status in WAITING):
-        return None
-    ahead = reading.stages[reading.campaign["current_stage"] :]
-    soaks = sum(_soak_left(stage, reading) for stage in ahead[:-1])
-    return soaks + sum(60 * _waiting(stage) / float(stage["rollout_rate"]) for stage in ahead)
-
-
-def _waiting(stage: Json) -> int:
-    return sum(counts(stage)[status] for status in WAITING)
-
-
-def _soak_left(stage: Json, reading: Reading) -> float:
-    until = moment(stage["soak_until"])
-    return float(stage["soak_seconds"]) if until is None else max(0.0, (until - reading.now).total_seconds())

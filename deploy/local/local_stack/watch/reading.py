@@ -1,6 +1,5 @@
 """A campaign as the API answered it at one moment, and what that says of it."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,6 @@ class Reading:
     now: datetime
     campaign: Json
     timeline: list[Json]
-    failed: list[Json]
 
     @property
     def status(self) -> str:
@@ -75,8 +73,14 @@ class Reading:
 
     @property
     def failures(self) -> list[tuple[str, int]]:
-        """Error codes with how many devices failed by them for good, the most frequent first."""
-        return Counter(device["error_code"] or "unknown" for device in self.failed).most_common()
+        """Error codes with how many devices have failed by them and not succeeded since, the most frequent first."""
+        return [(reason["error_code"], reason["devices"]) for reason in self.campaign["reasons"]]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last device is commanded, as the server foresees it; None: it does not."""
+        eta = moment(self.campaign["eta"])
+        return None if eta is None else max(0.0, (eta - self.now).total_seconds())
 
 
 def counts(campaign_or_stage: Json) -> dict[str, int]:
@@ -94,8 +98,7 @@ async def read(api: Api, campaign_id: int, at: float) -> Reading:
     """The campaign as it is now. Raises StackError, or Unreachable when a later try may succeed."""
     campaign = await api.campaign(campaign_id)
     timeline = await api.timeline(campaign_id)
-    failed = await api.failed_devices(campaign_id) if campaign["status_breakdown"].get("FAILED") else []
-    return Reading(at, api.now, printable(campaign), printable(timeline), printable(failed))
+    return Reading(at, api.now, printable(campaign), printable(timeline))
 
 
 def printable(value: Any) -> Any:

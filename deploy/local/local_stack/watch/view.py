@@ -8,8 +8,8 @@ from rich.text import Text
 from local_stack.watch import stages, timeline
 from local_stack.watch.bars import COLOURS, filled, legend, stacked, words
 from local_stack.watch.follow import Watched
-from local_stack.watch.progress import Progress, seconds_left
-from local_stack.watch.reading import STATUSES, Reading
+from local_stack.watch.progress import Progress
+from local_stack.watch.reading import STATUSES, WAITING, Reading
 from local_stack.watch.stopping import distance
 
 CAMPAIGN_COLOURS = {"RUNNING": "cyan", "PAUSED": "yellow", "COMPLETED": "green", "ABORTED": "red"}
@@ -59,15 +59,21 @@ def _rows(watched: Watched, width: int) -> list[tuple[str, RenderableType]]:
 
 def pace(reading: Reading, progress: Progress) -> str:
     """The rate against what was promised, the time so far and the time left."""
-    left, elapsed = seconds_left(reading), reading.elapsed
-    end = f"at least {stages.clock(left)} until the last command" if left is not None else "no command is due"
+    elapsed = reading.elapsed
     so_far = f"{stages.clock(elapsed)} so far" if elapsed is not None else "not started"
-    return f"{progress.rate:,.0f} devices/min of at most {reading.promise:,} · {so_far} · {end}"
+    return f"{progress.rate:,.0f} devices/min of at most {reading.promise:,} · {so_far} · {_time_left(reading)}"
+
+
+def _time_left(reading: Reading) -> str:
+    if not any(reading.counts[status] for status in WAITING):
+        return "no device waits"
+    left = reading.seconds_left
+    return "end not foreseeable" if left is None else f"last command in about {stages.clock(left)}"
 
 
 def failures(reading: Reading) -> str:
-    """Why devices failed for good."""
-    return ", ".join(f"{code} {devices:,}" for code, devices in reading.failures) or "none for good"
+    """Why devices have failed."""
+    return ", ".join(f"{code} {devices:,}" for code, devices in reading.failures) or "none"
 
 
 def lost(watched: Watched) -> str:

@@ -7,7 +7,7 @@ firmware for the one, nor be blind for the other longer than the devices in flig
 import heapq
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -54,10 +54,12 @@ def finished_only(seen: Outcomes) -> Outcomes:
     return Outcomes(seen.succeeded, seen.failed, seen.succeeded + seen.failed, seen.failing)
 
 
-FAILURES_FIRST, SUCCESSES_FIRST = (20.0, 300.0), (300.0, 20.0)
+AT_ONCE, FAILURES_FIRST, SUCCESSES_FIRST = (0.0, 0.0), (20.0, 300.0), (300.0, 20.0)
 
 
-@pytest.mark.parametrize("delays", [FAILURES_FIRST, SUCCESSES_FIRST], ids=["failures first", "successes first"])
+@pytest.mark.parametrize(
+    "delays", [AT_ONCE, FAILURES_FIRST, SUCCESSES_FIRST], ids=["at once", "failures first", "successes first"]
+)
 @pytest.mark.parametrize("bad", [0.05, 0.08, 0.1])
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_a_good_firmware_is_stopped_with_at_most_the_probability_that_was_asked_for(
@@ -107,28 +109,29 @@ class Campaign:
     limits: Limits
     chance: random.Random
     rate: float = 10.0
+    policy: AbortPolicy = field(default_factory=sequential)
 
     def failed_in_the_end(self) -> int:
         """Devices that fail before the campaign is stopped, or afterwards since they were at work."""
         at_work: list[tuple[float, bool]] = []
         dispatched = succeeded = failed = tick = 0
-        while not must_abort(sequential(), Outcomes(succeeded, failed, dispatched, failed)):
+        while not must_abort(self.policy, Outcomes(succeeded, failed, dispatched, failed)):
             now = tick * TICK_SECONDS
             while at_work and at_work[0][0] <= now:
                 fails = heapq.heappop(at_work)[1]
                 succeeded, failed = succeeded + (not fails), failed + fails
             if dispatched == DEVICES and not at_work:
                 break
-            for _ in range(min(self._release(len(at_work), succeeded), DEVICES - dispatched)):
+            for _ in range(min(self._release(len(at_work), succeeded, failed), DEVICES - dispatched)):
                 fails, delay = self.fleet.fate(self.chance)
                 heapq.heappush(at_work, (now + delay, fails))
                 dispatched += 1
             tick += 1
         return failed + sum(fails for _, fails in at_work)
 
-    def _release(self, active: int, succeeded: int) -> int:
+    def _release(self, active: int, succeeded: int, failed: int) -> int:
         """What the limits allow now, of which the rate lets through a tick's worth."""
-        limit = self.limits.in_flight(succeeded)
+        limit = self.limits.in_flight(succeeded, failed)
         allowed = releases(rate=self.rate, look_ahead=LOOK_AHEAD_SECONDS, queued=0, active=active, limit=limit)
         return min(allowed, round(self.rate * TICK_SECONDS))
 
@@ -136,20 +139,32 @@ class Campaign:
 NO_RAMP, CAREFUL, BOLD = Limits(None, None, 1), Limits(None, 10, 0.5), Limits(None, 50, 1)
 
 
-def mean_failed(limits: Limits, delays: tuple[float, float], bad: float = 0.5, runs: int = 60) -> float:
+def failed(limits: Limits, delays: tuple[float, float], bad: float = 0.5, runs: int = 60) -> list[int]:
+    """Devices that failed in the end, by campaign, the fewest first."""
     chance = random.Random(20261124)
-    return sum(Campaign(Fleet(bad, *delays), limits, chance).failed_in_the_end() for _ in range(runs)) / runs
+    return sorted(Campaign(Fleet(bad, *delays), limits, chance).failed_in_the_end() for _ in range(runs))
 
 
-@pytest.mark.parametrize("delays", [(20.0, 300.0), (120.0, 120.0), (1.0, 6.0), (6.0, 1.0)])
-def test_the_careful_ramp_keeps_the_damage_below_30_devices(delays: tuple[float, float]) -> None:
-    assert 4 <= mean_failed(CAREFUL, delays) < 30
+@pytest.mark.parametrize("delays", [(20.0, 300.0), (120.0, 120.0), (1_200.0, 120.0), (1.0, 6.0), (6.0, 1.0)])
+def test_the_careful_ramp_keeps_the_damage_of_most_campaigns_below_30_devices(delays: tuple[float, float]) -> None:
+    """Whether failures come long before successes or, as with devices that fall silent, long after them."""
+    damage = failed(CAREFUL, delays)
+    assert damage[0] >= 3, "fewer are no evidence"
+    assert damage[len(damage) // 2] <= 20
+    assert damage[int(0.8 * len(damage))] < 30
 
 
 def test_without_a_ramp_the_damage_grows_with_the_delay() -> None:
-    assert mean_failed(NO_RAMP, (120.0, 120.0), runs=20) > 10 * mean_failed(CAREFUL, (120.0, 120.0), runs=20)
+    assert failed(NO_RAMP, (120.0, 120.0), runs=20)[0] > 10 * failed(CAREFUL, (120.0, 120.0), runs=20)[-1]
 
 
-@pytest.mark.parametrize(("limits", "most"), [(CAREFUL, 10), (BOLD, 50)])
-def test_a_firmware_that_bricks_every_device_reaches_no_more_than_the_ramps_start(limits: Limits, most: int) -> None:
-    assert mean_failed(limits, (1_200.0, 120.0), bad=1.0, runs=10) <= most
+@pytest.mark.parametrize(("limits", "start"), [(CAREFUL, 10), (BOLD, 50)])
+def test_a_firmware_that_bricks_every_device_reaches_just_the_ramps_start(limits: Limits, start: int) -> None:
+    assert set(failed(limits, (1_200.0, 120.0), bad=1.0, runs=10)) == {start}
+
+
+def test_a_ramp_does_not_hold_up_a_campaign_that_its_rule_lets_go_on() -> None:
+    """All of them fail, and the operator has said that this is no reason to stop."""
+    never = AbortPolicy(AbortRule.SEQUENTIAL, 1.0, 1, 0.95)
+    campaign = Campaign(Fleet(1.0, 1.0, 1.0), CAREFUL, random.Random(20261124), policy=never)
+    assert campaign.failed_in_the_end() == DEVICES

@@ -136,7 +136,7 @@ def test_clock_reads_as_people_say_it(seconds: float, said: str) -> None:
     ("facts", "share", "colour", "said"),
     [
         ({"failing_devices": 3}, 3 / 21, "green", "3 of 0 commanded devices have failed an attempt; stops at 21"),
-        ({"failing_devices": 12}, 12 / 21, "yellow", "evidence 1.25 of 20 that more than 10.00% fail"),
+        ({"failing_devices": 12}, 12 / 21, "yellow", "evidence 1.25 of 20 that more than 10% fail"),
         ({"failing_devices": 25}, 1.0, "red", "stops at 21"),
         ({"abort_at": None}, 0.0, "green", "no number of failures would stop it yet"),
         ({"e_value": 1e-9}, 0.0, "green", "evidence under 0.01 of 20"),
@@ -145,7 +145,7 @@ def test_clock_reads_as_people_say_it(seconds: float, said: str) -> None:
             {"abort_rule": "ratio", "e_value": None, "failed": 5, "succeeded": 45, "abort_at": 6},
             5 / 6,
             "red",
-            "5 of 50 finished devices have failed; stops at 6 (more than 10.00% of at least 1)",
+            "5 of 50 finished devices have failed; stops at 6 (more than 10% of at least 1)",
         ),
     ],
 )

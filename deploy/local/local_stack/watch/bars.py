@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from rich.columns import Columns
 from rich.text import Text
 
 from local_stack.watch.reading import STATUSES
@@ -26,10 +27,10 @@ def stacked(counts: Mapping[str, int], width: int) -> Text:
     return text
 
 
-def legend(counts: Mapping[str, int]) -> Text:
+def legend(counts: Mapping[str, int]) -> Columns:
     """The numbers in words, each in its colour."""
     words = [Text.assemble(("■ ", COLOURS[status]), f"{status.lower()} {counts[status]:,}") for status in STATUSES]
-    return Text("   ").join(words)
+    return Columns(words, padding=(0, 2))
 
 
 def words(counts: Mapping[str, int]) -> str:

@@ -48,11 +48,11 @@ def _sequential(campaign: Json) -> tuple[str, str]:
     needed, e_value = 1 / (1 - campaign["abort_confidence"]), campaign["e_value"]
     grown = f"{e_value:.3g}" if e_value >= LEAST_SHOWN else f"under {LEAST_SHOWN}"
     counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
-    evidence = f"evidence {grown} of {needed:.3g} that more than {campaign['abort_threshold']:.2%} fail"
+    evidence = f"evidence {grown} of {needed:.3g} that more than {100 * campaign['abort_threshold']:.4g}% fail"
     return counted, evidence
 
 
 def _ratio(campaign: Json) -> tuple[str, str]:
     finished = campaign["succeeded"] + campaign["failed"]
-    rule = f"more than {campaign['abort_threshold']:.2%} of at least {campaign['abort_min_devices']:,}"
+    rule = f"more than {100 * campaign['abort_threshold']:.4g}% of at least {campaign['abort_min_devices']:,}"
     return f"of {finished:,} finished devices have failed", rule

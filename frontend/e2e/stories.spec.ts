@@ -183,7 +183,7 @@ for (const [how, lose] of [
       await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible();
       lose(line);
       await expect(page.getByText("The connection to the server is lost")).toBeVisible({ timeout: 8_000 });
-      await screenshot(page, `story-connection-${how}`);
+      if (how === "cut") await screenshot(page, "story-connection-lost");
       line.mend();
       await expect(page.getByRole("status").filter({ hasText: "Live" })).toBeVisible({ timeout: 15_000 });
       await expect(page.getByText("The connection to the server is lost")).toBeHidden();

@@ -1,7 +1,7 @@
 """Create, find, list and delete campaigns."""
 
 from campaign_svc import campaign_store as store
-from campaign_svc import figures_store, fleet_store, rows_store, targets_store
+from campaign_svc import figures_store, group_store, rows_store, targets_store
 from campaign_svc.campaign_schemas import Campaign, CampaignFilter, NewCampaign, NewStage
 from campaign_svc.campaign_store import CampaignRecord, Firmware, StageRecord
 from campaign_svc.campaign_view import View
@@ -34,7 +34,7 @@ async def create(pool: Pool, who: Principal, once: Once, new: NewCampaign) -> Ca
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
         firmware = await firmware_for(conn, who, new)
-        if not await fleet_store.lock_group(conn, who.tenant, new.target_group_id):
+        if not await group_store.lock_group(conn, who.tenant, new.target_group_id):
             raise UnknownGroup(f"there is no group {new.target_group_id}", field="target_group_id")
         campaign_id = await store.insert(conn, who.tenant, who.subject, new, firmware)
         await targets_store.insert_stages(conn, who.tenant, campaign_id, new.rollout_rate, gated, last)

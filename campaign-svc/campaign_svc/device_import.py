@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
-from campaign_svc import fleet_store, import_store
+from campaign_svc import group_store, import_store
 from campaign_svc.device_csv import DeviceCsv, GivenLine
 from campaign_svc.fleet_schemas import ImportResult
 from campaign_svc.import_store import Row
@@ -44,7 +44,7 @@ async def import_devices(
     async with transaction(pool, who.tenant) as conn:
         if not dry_run:
             await once.claim(conn, who.tenant)
-        if group_id is not None and await fleet_store.group(conn, who.tenant, group_id) is None:
+        if group_id is not None and await group_store.group(conn, who.tenant, group_id) is None:
             raise GroupNotFound(f"there is no group {group_id}", field="group_id")
         given = await asyncio.to_thread(DeviceCsv, file)
         await _load(conn, given)
@@ -97,7 +97,7 @@ async def _write(conn: Connection, who: Principal, given: DeviceCsv, group_id: s
     created, updated = await import_store.upsert(conn, who.tenant, attributes=given.has_attributes)
     if group_id is None:
         return ImportResult(created=created, updated=updated, added_to_group=0)
-    if not await fleet_store.lock_group(conn, who.tenant, group_id):
+    if not await group_store.lock_group(conn, who.tenant, group_id):
         raise GroupNotFound(f"there is no group {group_id}", field="group_id")
     added = await import_store.add_to_group(conn, who.tenant, group_id)
     return ImportResult(created=created, updated=updated, added_to_group=added)

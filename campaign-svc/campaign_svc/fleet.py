@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from campaign_svc import fleet_store as store
-from campaign_svc import rows_store
+from campaign_svc import group_store, rows_store
 from campaign_svc.fleet_schemas import (
     BulkResult,
     Device,
@@ -14,7 +14,8 @@ from campaign_svc.fleet_schemas import (
     NewDevice,
     NewGroup,
 )
-from campaign_svc.fleet_store import DeviceRecord, Given, GroupRecord
+from campaign_svc.fleet_store import DeviceRecord, Given
+from campaign_svc.group_store import GroupRecord
 from campaign_svc.refusals import (
     NAMED_ERRORS,
     DeviceActive,
@@ -83,7 +84,7 @@ async def search(pool: Pool, who: Principal, wanted: DeviceFilter) -> tuple[list
     rows_of = store.Wanted(who.tenant, like(wanted.search), wanted.device_type, wanted.group_id)
     key = wanted.key(str)
     async with transaction(pool, who.tenant) as conn:
-        if wanted.group_id is not None and await store.group(conn, who.tenant, wanted.group_id) is None:
+        if wanted.group_id is not None and await group_store.group(conn, who.tenant, wanted.group_id) is None:
             raise GroupNotFound(f"there is no group {wanted.group_id}", field="group_id")
         rows = await store.devices(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)
         return rows, *await store.count_devices(conn, rows_of)
@@ -104,7 +105,7 @@ async def create_group(pool: Pool, who: Principal, once: Once, new: NewGroup) ->
     """Raises GroupExists."""
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
-        row = await store.insert_group(conn, who.tenant, new.group_id, new.name, new.description)
+        row = await group_store.insert_group(conn, who.tenant, new.group_id, new.name, new.description)
         if row is None:
             raise GroupExists(f"group {new.group_id} exists already", field="group_id")
         group = Group(**asdict(row))
@@ -115,7 +116,7 @@ async def create_group(pool: Pool, who: Principal, once: Once, new: NewGroup) ->
 async def find_group(pool: Pool, who: Principal, group_id: str) -> GroupRecord:
     """Raises GroupNotFound."""
     async with transaction(pool, who.tenant) as conn:
-        group = await store.group(conn, who.tenant, group_id)
+        group = await group_store.group(conn, who.tenant, group_id)
     if group is None:
         raise GroupNotFound(f"there is no group {group_id}")
     return group
@@ -125,19 +126,19 @@ async def groups(pool: Pool, who: Principal, page: Page) -> tuple[list[GroupReco
     """A page and one group more; and how many there are."""
     key = page.key(str)
     async with transaction(pool, who.tenant) as conn:
-        rows = await store.groups(conn, who.tenant, key[0] if key else None, page.limit + 1, page.offset)
-        return rows, await store.count_groups(conn, who.tenant)
+        rows = await group_store.groups(conn, who.tenant, key[0] if key else None, page.limit + 1, page.offset)
+        return rows, await group_store.count_groups(conn, who.tenant)
 
 
 async def delete_group(pool: Pool, who: Principal, group_id: str) -> None:
     """Raises GroupNotFound; GroupInUse while a campaign that aims at it is not finished."""
     async with transaction(pool, who.tenant) as conn:
-        if not await store.lock_group(conn, who.tenant, group_id):
+        if not await group_store.lock_group(conn, who.tenant, group_id):
             raise GroupNotFound(f"there is no group {group_id}")
-        campaign = await store.campaign_of_group(conn, who.tenant, group_id)
+        campaign = await group_store.campaign_of_group(conn, who.tenant, group_id)
         if campaign is not None:
             raise GroupInUse(f"campaign {campaign} aims at group {group_id} and is not finished")
-        await store.delete_group(conn, who.tenant, group_id)
+        await group_store.delete_group(conn, who.tenant, group_id)
 
 
 async def add_members(pool: Pool, who: Principal, once: Once, group_id: str, device_ids: list[str]) -> MembersAdded:
@@ -146,7 +147,7 @@ async def add_members(pool: Pool, who: Principal, once: Once, group_id: str, dev
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
         await _lock_known(conn, who, group_id, device_ids)
-        added = await store.add_members(conn, who.tenant, group_id, unique)
+        added = await group_store.add_members(conn, who.tenant, group_id, unique)
         result = MembersAdded(added=added, already=len(unique) - added)
         await once.keep(conn, result)
     return result
@@ -159,17 +160,17 @@ async def remove_members(
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
         await _lock_known(conn, who, group_id, device_ids)
-        result = MembersRemoved(removed=await store.remove_members(conn, who.tenant, group_id, device_ids))
+        result = MembersRemoved(removed=await group_store.remove_members(conn, who.tenant, group_id, device_ids))
         await once.keep(conn, result)
     return result
 
 
 async def _lock_known(conn: Connection, who: Principal, group_id: str, device_ids: list[str]) -> None:
     """Devices first, then the group: in the order in which a deletion locks them."""
-    if await store.group(conn, who.tenant, group_id) is None:
+    if await group_store.group(conn, who.tenant, group_id) is None:
         raise GroupNotFound(f"there is no group {group_id}")
     unknown = await store.unknown_devices(conn, who.tenant, sorted(set(device_ids)))
     if unknown:
         raise unknown_devices(device_ids, unknown)
-    if not await store.lock_group(conn, who.tenant, group_id):
+    if not await group_store.lock_group(conn, who.tenant, group_id):
         raise GroupNotFound(f"there is no group {group_id}")

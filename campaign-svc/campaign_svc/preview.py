@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from math import ceil
 
-from campaign_svc import fleet_store, targets_store
+from campaign_svc import group_store, targets_store
 from campaign_svc.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage
 from campaign_svc.campaigns import LAST_STAGE, firmware_for, gated_stages
 from campaign_svc.refusals import EmptyGroup, UnknownGroup
@@ -17,7 +17,7 @@ async def preview(pool: Pool, who: Principal, new: NewCampaign) -> Preview:
     """Refuses what `campaigns.create` refuses. Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, EmptyGroup."""
     async with transaction(pool, who.tenant) as conn:
         firmware = await firmware_for(conn, who, new)
-        if await fleet_store.group(conn, who.tenant, new.target_group_id) is None:
+        if await group_store.group(conn, who.tenant, new.target_group_id) is None:
             raise UnknownGroup(f"there is no group {new.target_group_id}", field="target_group_id")
         targets = await targets_store.count(conn, who.tenant, new.target_group_id, firmware)
     if targets.total == 0:

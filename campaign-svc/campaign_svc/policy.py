@@ -11,8 +11,9 @@ class Limits:
     """How many devices may be in flight (QUEUED to INSTALLING); None: no such limit.
 
     The ramp grows with what has succeeded, `ramp_start + ramp_factor * succeeded`, and a device that has failed keeps
-    its place in it: a firmware that breaks every device reaches `ramp_start` of them and no more until it is stopped.
-    One device may always be in flight, so a campaign that its rule lets go on never stands still.
+    one of the first `ramp_start` places: a firmware that breaks every device reaches `ramp_start` of them and then one
+    after the other until it is stopped. One of these places is always left, and those that successes have earned are
+    never taken, so a campaign that its rule lets go on does not stand still.
     """
 
     max_in_flight: int | None
@@ -27,7 +28,7 @@ class Limits:
     def _ramp(self, succeeded: int, failing: int) -> int | None:
         if self.ramp_start is None:
             return None
-        return max(1, self.ramp_start + floor(self.ramp_factor * succeeded) - failing)
+        return max(1, self.ramp_start - failing) + floor(self.ramp_factor * succeeded)
 
 
 def releases(*, rate: float, look_ahead: float, queued: int, active: int, limit: int | None) -> int:

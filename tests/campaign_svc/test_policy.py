@@ -77,6 +77,7 @@ def test_what_is_released_exceeds_neither_look_ahead_nor_limit(
         (Limits(20, 10, 1), 500, 30, 20),
         (Limits(None, 10, 0), 1000, 10, 1),
         (Limits(None, 10, 0.5), 0, 500, 1),
+        (Limits(None, 10, 0.05), 1000, 60, 51),
     ],
 )
 def test_the_ramp_grows_with_what_has_succeeded_and_failing_devices_keep_their_place(

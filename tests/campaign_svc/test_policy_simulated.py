@@ -150,7 +150,7 @@ def test_the_careful_ramp_keeps_the_damage_of_most_campaigns_below_30_devices(de
     """Whether failures come long before successes or, as with devices that fall silent, long after them."""
     damage = failed(CAREFUL, delays)
     assert damage[0] >= 3, "fewer are no evidence"
-    assert damage[len(damage) // 2] <= 20
+    assert damage[len(damage) // 2] <= 22
     assert damage[int(0.8 * len(damage))] < 30
 
 

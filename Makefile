@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,8 +31,11 @@ openapi: venv ## write the services' OpenAPI to deploy/openapi
 prepare: venv ## fetch Mosquitto and Kafka where they are missing
 	@$(STACK) prepare
 
-demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 KEEP=1
+demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 STRATEGY=canary RAMP=10,0.5 KEEP=1
 	@$(BIN)/python -m local_stack.demo
+
+watch: venv ## a campaign live in the terminal: CAMPAIGN=7 TENANT=demo; elsewhere: URL=https://… TOKEN=… CAMPAIGN=7
+	@$(STACK) watch $(or $(CAMPAIGN),$(error which one? make watch CAMPAIGN=7)) --tenant "$(or $(TENANT),demo)" $(if $(URL),--url "$(URL)") $(if $(FOREVER),--forever)
 
 up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 for more processes
 	@$(STACK) up

@@ -64,6 +64,13 @@ class Caller:
             headers=self.headers,
         )
 
+    async def open(self, path: str) -> httpx.Response:
+        """The beginning of a stream's answer; of a refusal all."""
+        async with self.client.stream("GET", path, headers=self.headers) as answer:
+            if answer.status_code != 200:
+                await answer.aread()
+        return answer
+
     async def get(self, path: str, **query: object) -> Any:
         """The answer's body; fails on anything but 200."""
         return _good(await self.ask("GET", path, **query), 200)

@@ -78,7 +78,7 @@ class View:
         pace = (self.actual_rate or 0) / 60
         row = self.campaign
         limits = Limits(row.max_in_flight, row.ramp_start, row.ramp_factor)
-        limit = limits.in_flight(self.total(Status.SUCCESS))
+        limit = limits.in_flight(self.total(Status.SUCCESS), self.total("failing"))
         most = throughput(limit, sum(self.total(status) for status in ACTIVE), pace)
         open_stages = [stage for stage in self.stages if stage.number < row.current_stage]
         passed = sum(self._waiting(stage) for stage in open_stages)

@@ -23,7 +23,11 @@ def _few(attributes: dict[str, Any]) -> dict[str, Any]:
     return attributes
 
 
-Attributes = Annotated[dict[AttributeName, AttributeValue], AfterValidator(_few)]
+Attributes = Annotated[
+    dict[AttributeName, AttributeValue],
+    AfterValidator(_few),
+    Field(json_schema_extra={"maxProperties": MAX_ATTRIBUTES, "propertyNames": {"minLength": 1, "maxLength": 100}}),
+]
 Version = Annotated[Title, Field(max_length=100)]
 
 

@@ -10,18 +10,25 @@ from math import ceil, exp, floor, inf, log, log1p, sqrt
 class Limits:
     """How many devices may be in flight (QUEUED to INSTALLING); None: no such limit.
 
-    The ramp grows with what has succeeded: `ramp_start + ramp_factor * succeeded`.
+    The ramp grows with what has succeeded, `ramp_start + ramp_factor * succeeded`, and a device that has failed keeps
+    one of the first `ramp_start` places: a firmware that breaks every device reaches `ramp_start` of them and then one
+    after the other until it is stopped. One of these places is always left, and those that successes have earned are
+    never taken, so a campaign that its rule lets go on does not stand still.
     """
 
     max_in_flight: int | None
     ramp_start: int | None
     ramp_factor: float
 
-    def in_flight(self, succeeded: int) -> int | None:
-        """The least of the limits that are set."""
-        ramp = None if self.ramp_start is None else self.ramp_start + floor(self.ramp_factor * succeeded)
-        given = [limit for limit in (self.max_in_flight, ramp) if limit is not None]
+    def in_flight(self, succeeded: int, failing: int) -> int | None:
+        """The least of the limits that are set; `failing` as in `Outcomes`."""
+        given = [limit for limit in (self.max_in_flight, self._ramp(succeeded, failing)) if limit is not None]
         return min(given, default=None)
+
+    def _ramp(self, succeeded: int, failing: int) -> int | None:
+        if self.ramp_start is None:
+            return None
+        return max(1, self.ramp_start - failing) + floor(self.ramp_factor * succeeded)
 
 
 def releases(*, rate: float, look_ahead: float, queued: int, active: int, limit: int | None) -> int:

@@ -30,7 +30,7 @@ def releasable(campaign: LiveCampaign, look_ahead: float) -> int:
         look_ahead=look_ahead,
         queued=counts[Status.QUEUED],
         active=campaign.active,
-        limit=campaign.limits.in_flight(counts[Status.SUCCESS]),
+        limit=campaign.limits.in_flight(counts[Status.SUCCESS], counts["failing"]),
     )
 
 

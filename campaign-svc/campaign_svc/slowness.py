@@ -8,7 +8,6 @@ from campaign_svc.forecast import actual_rate, is_slow
 from campaign_svc.live import LiveCampaign
 from campaign_svc.live_store import look
 from campaign_svc.slowness_store import Running
-from pulse.contracts.status import Status
 from pulse.runtime.db import Connection, Pool
 
 log = structlog.get_logger()
@@ -36,6 +35,7 @@ async def _could_send(conn: Connection, one: Running) -> bool:
 
 def could_send(campaign: LiveCampaign) -> bool:
     """Devices are due, and no limit of devices in flight holds them."""
-    limit = campaign.limits.in_flight(campaign.counts[Status.SUCCESS])
+    seen = campaign.outcomes
+    limit = campaign.limits.in_flight(seen.succeeded, seen.failing)
     room = limit is None or campaign.active < limit
     return room and not campaign.past_end and any(stage.due for stage in campaign.open_stages)

@@ -82,8 +82,9 @@ WITH incoming AS MATERIALIZED (
         last_report_at = CASE WHEN j.becomes IS NOT NULL AND j.heard THEN now() ELSE s.last_report_at END,
         completed_at = CASE WHEN j.becomes IN ('SUCCESS', 'FAILED') THEN now() ELSE s.completed_at END
       FROM judged j
+     -- By key alone: a row is locked, so it still is as judged. Its status here would be compared first as this
+     -- statement's snapshot has it, and what another batch committed while we waited for its lock would be lost on us.
      WHERE s.campaign_id = j.campaign_id AND s.device_id = j.device_id
-       AND s.status = j.status AND s.attempt = j.attempt
        AND (j.becomes IS NOT NULL OR (j.heard AND j.status = 'PENDING' AND j.wait = 'offline'))
     RETURNING s.campaign_id, s.device_id, s.failures, s.error_code
 )

@@ -24,6 +24,8 @@ class Request:
     async def send(self, by: Caller) -> Any:
         if isinstance(self.body, str):
             return await by.upload(self.path, self.body)
+        if self.path.endswith("/events"):
+            return await by.open(self.path)
         return await by.ask(self.method, self.path, self.body)
 
 
@@ -104,6 +106,16 @@ async def approval(world: World) -> tuple[str, object]:
     return f"{CAMPAIGNS}/{made['id']}/stages/0/approve", None
 
 
+async def overview(world: World) -> tuple[str, object]:
+    await world.campaign("RUNNING")
+    return "/customer/ota/overview", None
+
+
+async def firmware_usage(world: World) -> tuple[str, object]:
+    made = await world.campaign("RUNNING")
+    return f"/customer/ota/firmware-usage?firmware_version_id={made['firmware_version_id']}", None
+
+
 OPERATIONS = {
     "POST /customer/firmware": Operation(OPERATORS, 201, new_firmware, names_object=False),
     "GET /customer/firmware": Operation(VIEWERS, 200, at(FIRMWARE), names_object=False),
@@ -140,6 +152,11 @@ OPERATIONS = {
     "POST /customer/ota/campaigns/{campaign_id}/stages/{number}/approve": Operation(APPROVERS, 200, approval),
     "GET /customer/ota/campaigns/{campaign_id}/devices": Operation(VIEWERS, 200, on_campaign("/devices")),
     "GET /customer/ota/campaigns/{campaign_id}/timeline": Operation(VIEWERS, 200, on_campaign("/timeline")),
+    "GET /customer/ota/campaigns/{campaign_id}/history": Operation(VIEWERS, 200, on_campaign("/history")),
+    "GET /customer/ota/campaigns/{campaign_id}/events": Operation(VIEWERS, 200, on_campaign("/events")),
+    "GET /customer/ota/events": Operation(VIEWERS, 200, at("/customer/ota/events"), names_object=False),
+    "GET /customer/ota/overview": Operation(VIEWERS, 200, overview, names_object=False),
+    "GET /customer/ota/firmware-usage": Operation(VIEWERS, 200, firmware_usage, names_object=False),
 }
 
 

@@ -1,5 +1,6 @@
 """Both REST services on one database and Kafka, and the objects that their operations are tried on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,17 +8,23 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import campaign_svc.main
 import catalog_svc.main
 from campaign_svc.announce import Announcer
+from local_stack import child
+from local_stack.gateway import Gateway
+from local_stack.http_probe import answers
 from local_stack.layout import ROOT
+from local_stack.ports import HOST, free_ports
 from pulse.runtime import db, kafka
-from pulse.runtime.rate_limit import RateLimits
+from pulse.runtime.app import serve
 from tests.real_parts import Database, Topics
-from tests.rest import Caller, caller, verifier
+from tests.rest import Caller, token, verifier
 
 OPENAPI = ROOT / "deploy" / "openapi"
 FIRMWARE, DEVICES, GROUPS, CAMPAIGNS = (
@@ -32,7 +39,8 @@ FIRMWARE, DEVICES, GROUPS, CAMPAIGNS = (
 class World:
     """An operator of acme before both services; `sql` sees everything. Each call makes an object of its own."""
 
-    app: ASGIApp
+    catalog_app: FastAPI
+    campaign_app: FastAPI
     api: Caller
     sql: db.Pool
     bootstrap: str
@@ -128,9 +136,7 @@ def _door(catalog: ASGIApp, campaign: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def world(
-    postgres: Database, topics: Topics, folder: Path, limits: RateLimits | None = None
-) -> AsyncIterator[World]:
+async def world(postgres: Database, topics: Topics, folder: Path) -> AsyncIterator[World]:
     async with (
         db.pool(postgres.dsn_of("catalog_svc"), size=4) as catalog_pool,
         db.pool(postgres.dsn_of("campaign_svc"), size=8) as campaign_pool,
@@ -139,8 +145,37 @@ async def world(
     ):
         checks = verifier(folder)
         announcer = Announcer(campaign_pool, producer, 2)
-        app = _door(
-            catalog_svc.main.build(catalog_pool, checks, limits),
-            campaign_svc.main.build(campaign_pool, checks, announcer, {}, limits),
-        )
-        yield World(app, caller(app), sql, topics.bootstrap)
+        catalog = catalog_svc.main.build(catalog_pool, checks)
+        campaign = campaign_svc.main.build(campaign_pool, checks, announcer, {})
+        async with (
+            served(_door(catalog, campaign)) as port,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False) as client,
+        ):
+            yield World(catalog, campaign, Caller(client, token()), sql, topics.bootstrap)
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[int]:
+    """The port on which it answers within this block."""
+    [port] = free_ports(1)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(app, HOST, port, stop))
+        while not await answers(f"http://{HOST}:{port}/healthz"):
+            await asyncio.sleep(0.02)
+        yield port
+        stop.set()
+
+
+@asynccontextmanager
+async def behind_gateway(world: World, folder: Path) -> AsyncIterator[Gateway]:
+    """Both services as their callers reach them."""
+    async with served(world.catalog_app) as catalog, served(world.campaign_app) as campaign:
+        [port] = free_ports(1)
+        gateway = Gateway(folder / "gateway", folder / "files", port, (catalog,), (campaign,))
+        process = await child.start(await gateway.prepare(), folder / "gateway.log")
+        try:
+            await process.until_ready()
+            yield gateway
+        finally:
+            await process.stop()

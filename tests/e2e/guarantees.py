@@ -25,8 +25,8 @@ BURST_SECONDS = 0.2
 OBSERVED_SECONDS = 1.0
 """How much closer together commands may be seen than they were sent: two cores run all of this."""
 CATCH_UP_SECONDS = 15.0
-LATE = ("timeout", "no_response")
-"""How a row ends when the device's word did not come in time; that word changes nothing any more."""
+SWEPT_SECONDS = 2.0
+"""Sweeps go by what ingest had taken in that long ago, at most."""
 ORDER = {"DOWNLOADING": 1, "INSTALLING": 2, "SUCCESS": 3, "FAILED": 3}
 
 
@@ -88,8 +88,8 @@ def unfinished(campaigns: Iterable[Record], rows: Iterable[Record]) -> Iterator[
 def lost_reports(said: Mapping[str, Sequence[Went]], rows: Iterable[Record]) -> Iterator[str]:
     """5: how a device ended the attempt that its row is at, and the broker took the report, is what the row says."""
     for row in rows:
-        own = [went.report for went in said.get(row["device_id"], []) if _ends(went, row)]
-        if own and not _agrees(row, own[-1].status or "", own[-1].version):
+        own = [went for went in said.get(row["device_id"], []) if _ends(went, row)]
+        if own and not (_agrees(row, own[-1].report.status or "") or _too_late(row, own[0])):
             yield f"{row['device_id']} reported {own[-1]}, but its row is {dict(row)}"
 
 
@@ -99,13 +99,17 @@ def _ends(went: Went, row: Record) -> bool:
     return mine and went.taken and report.status in {"SUCCESS", "FAILED"}
 
 
-def _agrees(row: Record, said: str, version: str | None) -> bool:
-    status = Status(row["status"])
+def _agrees(row: Record, said: str) -> bool:
+    status, swept = Status(row["status"]), row["error_code"] in {"timeout", "no_response"}
     if said == "SUCCESS":
-        late = status is Status.FAILED and row["error_code"] in (*LATE, "version_mismatch")
-        return status is Status.SUCCESS or late
+        return status is Status.SUCCESS or (status is Status.FAILED and row["error_code"] == "version_mismatch")
     waits = status is Status.PENDING and row["failures"] > 0
-    return status is Status.FAILED or waits
+    return waits or (status is Status.FAILED and not swept)
+
+
+def _too_late(row: Record, went: Went) -> bool:
+    """The row had ended, or was about to, when its device said the word for the first time."""
+    return row["completed_at"] is not None and went.at > row["completed_at"].timestamp() - SWEPT_SECONDS
 
 
 def different_commands(came: Sequence[Came], requests: Sequence[DispatchRequest]) -> Iterator[str]:

@@ -26,8 +26,8 @@ def came(at: float, *, campaign: int = 1, attempt: int = 1, issued: int = 0, pay
     return Came(at, "d", payload, command)
 
 
-def went(status: Any, *, campaign: int = 1, attempt: int = 1, taken: bool = True) -> Went:
-    return Went(0, "d", Report(campaign, status, attempt=attempt), taken)
+def went(status: Any, *, campaign: int = 1, attempt: int = 1, taken: bool = True, at: float = 0) -> Went:
+    return Went(NOON.timestamp() + at, "d", Report(campaign, status, attempt=attempt), taken)
 
 
 def row(status: str, **fields: object) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def row(status: str, **fields: object) -> dict[str, Any]:
         "status": status,
         "failures": 0,
         "error_code": None,
+        "completed_at": None,
     } | fields
 
 
@@ -71,10 +72,12 @@ def test_a_forgotten_device_is_found(campaign: str, status: str) -> None:
         ("SUCCESS", row("SUCCESS"), False),
         ("SUCCESS", row("INSTALLING"), True),
         ("SUCCESS", row("FAILED", error_code="install_failed"), True),
-        ("SUCCESS", row("FAILED", error_code="timeout"), False),
+        ("SUCCESS", row("FAILED", error_code="timeout"), True),
+        ("SUCCESS", row("FAILED", error_code="version_mismatch"), False),
         ("SUCCESS", row("PENDING", failures=1), True),
         ("FAILED", row("FAILED", failures=1), False),
         ("FAILED", row("PENDING", failures=1), False),
+        ("FAILED", row("FAILED", failures=1, error_code="timeout"), True),
         ("FAILED", row("DOWNLOADING"), True),
         ("FAILED", row("SUCCESS"), True),
         ("INSTALLING", row("QUEUED"), False),
@@ -84,6 +87,12 @@ def test_a_lost_report_is_found(said: str, found: dict[str, Any], lost: bool) ->
     assert bool(list(guarantees.lost_reports({"d": [went(said)]}, [found]))) is lost
     assert not list(guarantees.lost_reports({"d": [went(said, taken=False)]}, [found]))
     assert not list(guarantees.lost_reports({"d": [went(said, attempt=2)]}, [found]))
+
+
+@pytest.mark.parametrize(("at", "lost"), [(-5, True), (-1, False), (5, False)])
+def test_a_word_that_came_after_the_end_is_not_lost(at: float, lost: bool) -> None:
+    found = row("FAILED", error_code="timeout", completed_at=NOON)
+    assert bool(list(guarantees.lost_reports({"d": [went("SUCCESS", at=at)]}, [found]))) is lost
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fleetsim.nature import Behaviour, Failure, Nature
+from fleetsim.nature import Behaviour, Failure, Nature, Times
 
 
 def fleet(behaviour: Behaviour, devices: int = 4000) -> list[Nature]:
@@ -40,8 +40,16 @@ def test_same_seed_gives_the_same_fleet_and_another_seed_another() -> None:
 
 def test_times_lie_within_their_spans() -> None:
     [nature] = fleet(Behaviour(download_seconds=(2, 3), install_seconds=(5, 5)), 1)
-    assert all(2 <= nature.download_seconds() <= 3 for _ in range(100))
-    assert nature.install_seconds() == 5
+    assert all(2 <= nature.times(None).download <= 3 for _ in range(100))
+    assert nature.times(Failure.INSTALL).install == 5
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_updates_that_fail_may_take_another_time_than_those_that_succeed(failure: Failure) -> None:
+    [nature] = fleet(Behaviour(download_seconds=(2, 2), install_seconds=(4, 4), fail_seconds=(1, 1)), 1)
+    assert nature.times(None) == Times(download=2, install=4)
+    failing = nature.times(failure)
+    assert failing.download + failing.install == 1
 
 
 def test_backoff_doubles_up_to_its_limit() -> None:
@@ -70,6 +78,7 @@ def test_device_of_a_fleet_without_spells_is_always_there() -> None:
         ({"fail": 0.6, "flaky": 0.6}, "together"),
         ({"offline": 1.0}, "offline is a share"),
         ({"download_seconds": (3, 1)}, "download_seconds goes from"),
+        ({"fail_seconds": (-1, 1)}, "fail_seconds goes from"),
         ({"fail": 0.1, "failures": ()}, "kind of failure"),
     ],
 )

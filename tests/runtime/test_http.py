@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from pulse.runtime.app import create_app, serve
 
@@ -51,6 +51,21 @@ async def test_an_unknown_path_and_method_are_problems_too() -> None:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == code
             assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_wrong_method_is_told_all_that_the_path_has() -> None:
+    router = APIRouter(prefix="/things")
+
+    @router.get("/{thing}")
+    @router.delete("/{thing}")
+    async def thing(thing: str) -> str:
+        return thing
+
+    app = create_app("t", ready={})
+    app.include_router(router)
+    async with client(app) as http:
+        answer = await http.post("/things/1")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, DELETE")
 
 
 async def test_an_outage_is_503_and_any_other_failure_500_without_its_secrets() -> None:

@@ -1,5 +1,6 @@
 """The statement that ingest writes with, on the real database, under ingest's own role."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,25 @@ async def test_every_row_answers_every_event_as_the_rules_say(pool: db.Pool, see
         assert (refusal(done) is not None) == (effect is Effect.QUARANTINED), (row, event, n)
     await seen.assert_counters_equal_rows(campaign)
     assert len(cases) > 4_000
+
+
+@pytest.mark.parametrize("event", [Event.INSTALLING, Event.SUCCESS, Event.FAILED])
+@pytest.mark.parametrize("first", [Event.PUBLISHED, Event.DOWNLOADING])
+async def test_a_batch_that_waited_for_another_judges_what_that_one_left(
+    pool: db.Pool, seen: World, first: Event, event: Event
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device], Q1)
+    async with asyncio.TaskGroup() as group, db.transaction(pool) as connection:
+        await store.apply(connection, [heard(campaign, device, first)], set(), {campaign: 3}, BACKOFF)
+        later = group.create_task(apply(pool, heard(campaign, device, event)))
+        await seen.until_somebody_waits()
+    [applied] = later.result()
+    before, _ = step(Q1, first, attempt=1)
+    after, _ = step(before, event, attempt=1)
+    assert as_row(await seen.row(campaign, device)) == after
+    assert (applied.was, applied.becomes, applied.failures) == (before.status, after.status, after.failures)
+    await seen.assert_counters_equal_rows(campaign)
 
 
 @pytest.mark.parametrize(

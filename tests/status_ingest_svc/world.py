@@ -1,5 +1,6 @@
 """Campaigns and devices as campaign-svc leaves them, and what a user could see of them afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,6 +106,14 @@ class World:
         )
         assert found is not None
         return found
+
+    async def until_somebody_waits(self) -> None:
+        """Returns when a transaction waits for another one's lock in this database."""
+        waiting = """SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                      WHERE NOT l.granted AND a.datname = current_database()"""
+        async with asyncio.timeout(10):
+            while not await self.sql.fetchval(waiting):
+                await asyncio.sleep(0.01)
 
     async def statuses(self, campaign: int) -> dict[str, int]:
         """How many devices are in which status, from the rows."""

@@ -62,6 +62,9 @@ def run(
     offline_seconds: Annotated[str, typer.Option(help="How long each such spell is")] = "3..10",
     download_seconds: Annotated[str, typer.Option(help="How long a download takes at least")] = "1..3",
     install_seconds: Annotated[str, typer.Option(help="How long an installation takes")] = "1..3",
+    fail_seconds: Annotated[
+        str | None, typer.Option(help="How long an update takes that fails, when not as long as the others")
+    ] = None,
     downloads: Annotated[int, typer.Option(min=1, max=4096, help="Downloads at the same time")] = 256,
     seed: Annotated[int, typer.Option(help="The same seed: the same failures and offline spells")] = 1,
     state: Annotated[
@@ -85,6 +88,7 @@ def run(
             offline_seconds=seconds(offline_seconds),
             download_seconds=seconds(download_seconds),
             install_seconds=seconds(install_seconds),
+            fail_seconds=seconds(fail_seconds) if fail_seconds else None,
             seed=seed,
         )
     except (ValueError, OSError) as error:

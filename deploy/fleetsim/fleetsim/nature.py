@@ -24,6 +24,7 @@ class Behaviour:
 
     `fail`: share of devices whose updates fail, every time. `flaky`: share whose first attempt at a campaign fails.
     `offline`: share of the time that a device has no connection to the broker, in spells of `offline_seconds`.
+    `fail_seconds`: how long an update takes that fails (a missing file fails at once); None: as long as the others.
     Raises ValueError for a share or a span that is none.
     """
 
@@ -34,6 +35,7 @@ class Behaviour:
     offline_seconds: Span = (3.0, 10.0)
     download_seconds: Span = (1.0, 3.0)
     install_seconds: Span = (1.0, 3.0)
+    fail_seconds: Span | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -42,8 +44,8 @@ class Behaviour:
         _require(self.fail + self.flaky <= 1, "fail and flaky together are at most 1")
         _require(0 <= self.offline <= 0.9, "offline is a share from 0 to 0.9")
         _require(bool(self.failures) or not (self.fail or self.flaky), "failing devices need a kind of failure")
-        for name in ("offline_seconds", "download_seconds", "install_seconds"):
-            least, most = getattr(self, name)
+        for name in ("offline_seconds", "download_seconds", "install_seconds", "fail_seconds"):
+            least, most = getattr(self, name) or (0, 0)
             _require(0 <= least <= most, f"{name} goes from a least to a most")
         _require(self.offline == 0 or self.offline_seconds[1] > 0, "offline spells need a length")
 
@@ -51,6 +53,14 @@ class Behaviour:
 def _require(holds: bool, text: str) -> None:
     if not holds:
         raise ValueError(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long one update takes at least, in seconds."""
+
+    download: float
+    install: float
 
 
 class Nature:
@@ -70,11 +80,16 @@ class Nature:
         """What goes wrong with this attempt, from 1."""
         return self._kind if self._fails or (self._flaky and attempt == 1) else None
 
-    def download_seconds(self) -> float:
-        return self._times.uniform(*self._behaviour.download_seconds)
-
-    def install_seconds(self) -> float:
-        return self._times.uniform(*self._behaviour.install_seconds)
+    def times(self, failure: Failure | None) -> Times:
+        """A draw for one update, which ends with this failure."""
+        behaviour = self._behaviour
+        if failure is None or behaviour.fail_seconds is None:
+            return Times(
+                self._times.uniform(*behaviour.download_seconds), self._times.uniform(*behaviour.install_seconds)
+            )
+        seconds = self._times.uniform(*behaviour.fail_seconds)
+        installs = failure in (Failure.INSTALL, Failure.SILENCE)
+        return Times(seconds / 2, seconds / 2) if installs else Times(seconds, 0.0)
 
     def backoff(self, tries: int, *, first: float = 0.5, most: float = 30.0) -> float:
         """Seconds to wait after so many failed tries in a row (from 0): doubled each time, 20 % either way."""

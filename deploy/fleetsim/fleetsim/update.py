@@ -13,24 +13,25 @@ from fleetsim.world import World
 async def perform(command: Command, nature: Nature, world: World, take: Callable[[Work], None]) -> None:
     """Do what the command says and tell `take` how it goes, to the end."""
     failure, campaign_id = nature.failure(command.attempt), command.campaign_id
+    times = nature.times(failure)
     try:
         async with world.downloads:
-            wanted = _wanted(command, nature, failure)
+            wanted = _wanted(command, failure, times.download)
             await fetch(world.http, wanted, lambda percent: take(Progressed(campaign_id, percent)))
     except DownloadError as error:
         world.tally.failed += 1
         take(Broke(campaign_id, error.code, str(error)))
         return
     take(Downloaded(campaign_id))
-    await asyncio.sleep(nature.install_seconds())
+    await asyncio.sleep(times.install)
     take(_outcome(campaign_id, failure, world))
 
 
-def _wanted(command: Command, nature: Nature, failure: Failure | None) -> Wanted:
+def _wanted(command: Command, failure: Failure | None, seconds: float) -> Wanted:
     """The file of the command. A failure to come is a real one: a file that is not there, a checksum that differs."""
     url = f"{command.firmware_url}.missing" if failure is Failure.DOWNLOAD else command.firmware_url
     checksum = f"not {command.checksum}" if failure is Failure.CHECKSUM else command.checksum
-    return Wanted(url, command.size, checksum, nature.download_seconds())
+    return Wanted(url, command.size, checksum, seconds)
 
 
 def _outcome(campaign_id: int, failure: Failure | None, world: World) -> Work:

@@ -15,6 +15,7 @@ from local_stack.errors import StackError
 from local_stack.kafka import jars
 from local_stack.mosquitto import find_program
 from local_stack.settings import StackSettings, load
+from local_stack.watch import run as watching
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 console = Console(stderr=True, highlight=False)
@@ -99,6 +100,19 @@ def device(tenant: str, name: str, device_type: str) -> None:
     print(f"MQTT user      {account.user}")
     print(f"MQTT password  {account.password}")
     print("\nhear its commands:\n  {}\n\nreport by hand:\n  {}".format(*account.lines()))
+
+
+@app.command()
+def watch(
+    campaign: Annotated[int, typer.Argument(min=1, help="the campaign's id")],
+    tenant: Annotated[str, typer.Option(help="whose campaign it is, on the local stack")] = "demo",
+    url: Annotated[str | None, typer.Option(help="another gateway than the local stack's")] = None,
+    token: Annotated[str | None, typer.Option(envvar="TOKEN", help="a bearer token for it")] = None,
+    forever: Annotated[bool, typer.Option("--forever", help="go on when the campaign is finished")] = False,
+) -> None:
+    """Show a campaign live, until it is finished; lines instead of a picture where there is no terminal."""
+    place = watching.place(load().directory, tenant, url, token)
+    asyncio.run(watching.watch(place, campaign, Console(highlight=False), forever=forever))
 
 
 def main() -> None:

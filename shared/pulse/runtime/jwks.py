@@ -14,6 +14,8 @@ from pulse.runtime.errors import Unauthenticated, Unavailable
 log = structlog.get_logger()
 FRESH_SECONDS = 300.0
 COOLDOWN_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+"""The pause between two questions while no key is known."""
 
 
 class Jwks:
@@ -38,7 +40,7 @@ class Jwks:
         async with self._lock:
             now = time.monotonic()
             stale = now - self._fetched > FRESH_SECONDS or not self._knows(kid)
-            if stale and now - self._asked > (COOLDOWN_SECONDS if self._keys else 1.0):
+            if stale and now - self._asked > (COOLDOWN_SECONDS if self._keys else RETRY_SECONDS):
                 self._asked = now
                 await self._fetch()
         if self._keys is None:

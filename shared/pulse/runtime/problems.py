@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from pulse.runtime.errors import (
@@ -42,6 +43,7 @@ _CODES = {
     "literal_error": "not_allowed",
     "enum": "not_allowed",
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -107,7 +109,18 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: HTTPException) -> Response:
     title = HTTPStatus(error.status_code).phrase
     code = _HTTP_CODES.get(error.status_code, "http_error")
-    return _problem(request.scope, error.status_code, code, title, str(error.detail), headers=error.headers)
+    headers = {"allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return _problem(request.scope, error.status_code, code, title, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path; the framework names only those of the first route that fits."""
+
+    def known(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(known, METHODS))
 
 
 async def _failure(request: Request, error: Exception) -> Response:

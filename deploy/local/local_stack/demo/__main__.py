@@ -13,13 +13,11 @@ from rich.markup import escape
 from local_stack import commands, stack_env
 from local_stack.demo import settings
 from local_stack.demo.run import run
-from local_stack.demo.settings import DemoSettings
+from local_stack.demo.settings import IMPATIENT, DemoSettings
 from local_stack.errors import StackError
 from local_stack.settings import StackSettings
 from local_stack.settings import load as load_stack
 
-IMPATIENT = {"RETRY_BACKOFF_SECONDS": "2", "OFFLINE_BACKOFF_SECONDS": "2"}
-"""A demo cannot wait a minute for the first retry."""
 console = Console(highlight=False)
 
 

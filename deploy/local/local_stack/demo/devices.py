@@ -15,7 +15,7 @@ _CONNECTED = re.compile(r"^(\d+) of \d+ devices connected", re.MULTILINE)
 
 def fleet(settings: DemoSettings, devices: Path, host: str, port: str, log: Path) -> Part:
     """The fleet as a part: ready when enough devices are connected."""
-    options = {
+    options: dict[str, object] = {
         "--devices": devices,
         "--mqtt-host": host,
         "--mqtt-port": port,
@@ -23,10 +23,13 @@ def fleet(settings: DemoSettings, devices: Path, host: str, port: str, log: Path
         "--flaky": min(settings.flaky, 1 - settings.fail),
         "--offline": settings.offline,
         "--offline-seconds": "2..6",
+        "--failures": settings.failures,
         "--download-seconds": "0.5..2",
-        "--install-seconds": "0.5..2",
+        "--install-seconds": settings.install_seconds,
         "--seed": settings.seed,
     }
+    if settings.fail_seconds:
+        options["--fail-seconds"] = settings.fail_seconds
     arguments = [str(word) for option in options.items() for word in option]
     enough = int(ENOUGH * (1 - settings.offline) * settings.devices)
 

@@ -10,13 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from local_stack import child, tokens
-from local_stack.demo.api import connected
+from local_stack.api import connected
 from local_stack.demo.devices import fleet
 from local_stack.demo.scenario import Scenario, make_accounts, put_firmware, register
 from local_stack.demo.settings import DemoSettings
-from local_stack.demo.view import summary
-from local_stack.demo.watch import readings, show
 from local_stack.packages import Say
+from local_stack.watch.follow import follow, until
+from local_stack.watch.reading import Reading
+from local_stack.watch.show import show
+from local_stack.watch.view import summary
 
 
 async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings, console: Console, say: Say) -> bool:
@@ -31,13 +33,25 @@ async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings,
         async with _living(scenario, run_dir, addresses):
             say(f"the simulated devices are connected; starting campaign {campaign_id}")
             await api.start(campaign_id)
-            last = await show(readings(api, campaign_id, wishes.patience_seconds), console)
-            console.print(summary(last.reading, last.progress, last.reasons))
+            watching = until(is_over, follow(api, campaign_id), wishes.patience_seconds)
+            last = await show(watching, console)
+            console.print(summary(last))
             console.print(_places(addresses, campaign_id, run_dir))
             if wishes.keep:
                 say("the stack and the devices stay up (KEEP=1); Ctrl-C ends them")
                 await _until_told_to_stop()
-    return last.reading.ended_as_meant
+    return ended_as_meant(last.reading)
+
+
+def is_over(reading: Reading) -> bool:
+    """Nothing more will happen without a person."""
+    return reading.is_settled or reading.is_stopped_at_a_gate
+
+
+def ended_as_meant(reading: Reading) -> bool:
+    """Completed, or stopped by its own rule or gate."""
+    stopped = reading.status == "ABORTED" and reading.reason_code.startswith("abort_")
+    return is_over(reading) and (reading.status == "COMPLETED" or stopped or reading.is_stopped_at_a_gate)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local_stack import broker_accounts
-from local_stack.demo.api import Api, Json
+from local_stack.api import Api, Json
 from local_stack.demo.settings import DemoSettings
 from local_stack.files import write_atomically
 from pulse.contracts.mqtt import user_name
@@ -20,6 +20,11 @@ FIRMWARE_BYTES = 300_000
 ATTEMPT_SECONDS = 12
 MAX_ATTEMPTS = 2
 ABORT_THRESHOLD = 0.1
+GATED_STAGES = (
+    {"name": "canary", "count": 10, "min_success": 0.8},
+    {"name": "early", "share": 0.2, "min_success": 0.9},
+)
+"""Everyone else follows; the first gate forgives two of ten devices, since one is 10 percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +52,24 @@ class Scenario:
 
     def campaign(self, firmware_id: int) -> Json:
         """Judged by the sequential rule: a failed first attempt counts at once, and no early failure decides alone."""
-        return {
+        wishes = self.settings
+        campaign: Json = {
             "name": f"Demo {self.stamp}",
             "firmware_version_id": firmware_id,
             "target_group_id": self.group_id,
-            "rollout_strategy": "linear",
-            "rollout_rate": self.settings.rate,
+            "rollout_strategy": wishes.strategy,
+            "rollout_rate": wishes.rate,
             "abort_rule": "sequential",
             "abort_threshold": ABORT_THRESHOLD,
             "abort_confidence": 0.95,
             "max_attempts": MAX_ATTEMPTS,
             "attempt_timeout_seconds": ATTEMPT_SECONDS,
         }
+        if wishes.strategy == "canary":
+            campaign["stages"] = [{**stage, "soak_seconds": wishes.soak} for stage in GATED_STAGES]
+        if wishes.ramp is not None:
+            campaign["ramp_start"], campaign["ramp_factor"] = wishes.ramp
+        return campaign
 
 
 def put_firmware(scenario: Scenario, files_dir: Path, gateway_url: str) -> Json:

@@ -1,0 +1,1 @@
+"""A campaign's live view in the terminal, for `make watch` and the demo."""

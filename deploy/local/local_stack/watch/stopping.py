@@ -1,0 +1,58 @@
+"""How near a campaign is to being stopped by its own rule."""
+
+from dataclasses import dataclass
+
+from local_stack.api import Json
+
+CALM, NEAR = 0.5, 0.8
+"""Shares of the way to the line at which the colour changes."""
+
+LEAST_SHOWN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """`failures`, as the rule counts them, of the `line` at which it would stop now (None: no number would)."""
+
+    failures: int
+    line: int | None
+    words: str
+
+    @property
+    def share(self) -> float:
+        """Of the way to the line, 0 to 1."""
+        return 0.0 if self.line is None else min(1.0, self.failures / self.line)
+
+    @property
+    def colour(self) -> str:
+        return "green" if self.share < CALM else "yellow" if self.share < NEAR else "red"
+
+
+def distance(campaign: Json) -> Distance:
+    """To the line as it is now; it moves with every device."""
+    if campaign["abort_rule"] == "sequential":
+        failures, evidence = campaign["failing_devices"], _sequential(campaign)
+    else:
+        failures, evidence = campaign["failed"], _ratio(campaign)
+    line = campaign["abort_at"]
+    return Distance(failures, line, f"{failures:,} {evidence[0]}{_line_ahead(campaign, line)} ({evidence[1]})")
+
+
+def _line_ahead(campaign: Json, line: int | None) -> str:
+    if campaign["status"] in ("COMPLETED", "ABORTED"):
+        return ""
+    return "; no number of failures would stop it yet" if line is None else f"; stops at {line:,}"
+
+
+def _sequential(campaign: Json) -> tuple[str, str]:
+    needed, e_value = 1 / (1 - campaign["abort_confidence"]), campaign["e_value"]
+    grown = f"{e_value:.3g}" if e_value >= LEAST_SHOWN else f"under {LEAST_SHOWN}"
+    counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
+    evidence = f"evidence {grown} of {needed:.3g} that more than {100 * campaign['abort_threshold']:.4g}% fail"
+    return counted, evidence
+
+
+def _ratio(campaign: Json) -> tuple[str, str]:
+    finished = campaign["succeeded"] + campaign["failed"]
+    rule = f"more than {100 * campaign['abort_threshold']:.4g}% of at least {campaign['abort_min_devices']:,}"
+    return f"of {finished:,} finished devices have failed", rule

@@ -1,0 +1,29 @@
+"""What happened to a campaign, in words: when, what, by whom or which rule, why, on what evidence."""
+
+from datetime import datetime
+
+from local_stack.api import Json
+
+NOT_EVIDENCE = frozenset({"code"})
+
+
+def line(entry: Json) -> str:
+    """One entry; the time of day is this machine's."""
+    at = datetime.fromisoformat(entry["at"]).astimezone()
+    event = entry["event"].replace("_", " ")
+    told = f"{at:%H:%M:%S}  {event} by {_who(entry)}"
+    return " · ".join(text for text in (told, entry["reason"], _evidence(entry)) if text)
+
+
+def _who(entry: Json) -> str:
+    rule = entry["detail"].get("code")
+    return str(entry["by"] or (f"rule {rule}" if rule else "the system"))
+
+
+def _evidence(entry: Json) -> str:
+    facts = {name: value for name, value in entry["detail"].items() if name not in NOT_EVIDENCE}
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -29,24 +29,39 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A campaign's answer, its JSON, and its summary."""
+    """A campaign as JSON: its answer, and the summary for lists. Written once, whoever and however many are told."""
 
-    campaign: Campaign
-    json: str
-    summary: CampaignSummary
+    answer: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Campaigns as one look saw them, begun at `at` of the database's clock, which all replicas share."""
+    """Campaigns as one look saw them, begun at `at` of the database's clock, which all replicas share.
+
+    It looked for the campaigns in `asked`, and for the list if `listed`; a campaign may be part of both.
+    """
 
     at: datetime
+    asked: frozenset[int]
+    listed: bool
     campaigns: dict[int, Seen]
+
+    def covers(self, campaign_id: int | None) -> bool:
+        """Whether it looked for this campaign, or for the list (None): a watcher may have come in the middle."""
+        return self.listed if campaign_id is None else campaign_id in self.asked
 
     @property
     def number(self) -> int:
         """Grows from look to look, over all replicas: microseconds since 1970."""
         return int(self.at.timestamp() * 1_000_000)
+
+    def share(self, earlier: "Sight") -> None:
+        """What is as it was is the same object as in the earlier sight: cheap to keep, and to compare with."""
+        for number, seen in self.campaigns.items():
+            before = earlier.campaigns.get(number)
+            if before == seen:
+                self.campaigns[number] = before
 
 
 async def look(pool: Pool, tenant: str, campaign_ids: Sequence[int] = (), *, listed: bool = False) -> Sight:
@@ -55,12 +70,13 @@ async def look(pool: Pool, tenant: str, campaign_ids: Sequence[int] = (), *, lis
         at = await figures_store.moment(conn)
         records = await streams_store.watched(conn, tenant, campaign_ids, listed=listed)
         views = await campaigns.views(conn, records)
-    return Sight(at, {view.id: _seen(view.answer()) for view in views})
+    seen = {view.id: _seen(view.answer()) for view in views}
+    return Sight(at, frozenset(campaign_ids), listed, seen)
 
 
 def _seen(campaign: Campaign) -> Seen:
     summary = CampaignSummary.model_validate(campaign, from_attributes=True)
-    return Seen(campaign, campaign.model_dump_json(), summary)
+    return Seen(campaign.model_dump_json(), summary.model_dump_json())
 
 
 class Feed:
@@ -84,17 +100,26 @@ class Feed:
             self._lists += sign
         else:
             self._campaigns[campaign_id] += sign
+            if not self._campaigns[campaign_id]:
+                del self._campaigns[campaign_id]
 
     async def look(self, pool: Pool) -> None:
         """Takes a look and wakes every watcher."""
-        watched = [number for number, watchers in self._campaigns.items() if watchers]
-        self.sight = await look(pool, self.tenant, watched, listed=self._lists > 0)
+        sight = await look(pool, self.tenant, list(self._campaigns), listed=self._lists > 0)
+        if self.sight is not None:
+            sight.share(self.sight)
+        self.sight = sight
         self._wake()
 
-    async def following(self) -> Sight | None:
-        """The next look, or the latest of those missed meanwhile; None: there will be no more."""
-        if not self._closed:
+    async def following(self, campaign_id: int | None) -> Sight | None:
+        """The next look for a campaign, or for the list (None); of those missed meanwhile nothing.
+
+        None: there will be no more.
+        """
+        while not self._closed:
             await self._turn.wait()
+            if self.sight is not None and self.sight.covers(campaign_id):
+                break
         return None if self._closed else self.sight
 
     def close(self) -> None:

@@ -72,7 +72,6 @@ async def watch_campaign(
     response_class=EventStream,
     responses=_described(CampaignChanges | Beat, "The data of `campaigns` is CampaignChanges, of `beat` a Beat"),
 )
-async def watch_campaigns(who: Viewer, pool: Database, feeds: Watching, last: LastEventId) -> EventStream:
+async def watch_campaigns(who: Viewer, feeds: Watching, last: LastEventId) -> EventStream:
     """Campaigns that have not ended (or have just), and again those that changed, at most once a second."""
-    first = await look(pool, who.tenant, listed=True)
-    return _answer(streams.list_events(feeds, who, first, last))
+    return _answer(streams.list_events(feeds, who, last))

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from campaign_svc.feeds import Feeds
+from campaign_svc.insight.feeds import Feeds
 from campaign_svc.main import build
 from local_stack.ports import free_ports
 from pulse.runtime import db

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import pairwise
 
-from campaign_svc import chronicle
+from campaign_svc.insight import chronicle
 from pulse.runtime.db import Pool
 from tests.campaign_svc.rows import TENANT, Fleet
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from campaign_svc.policy import AbortPolicy, AbortRule, Limits, Outcomes, must_abort, releases
+from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, must_abort, releases
 
 DEVICES = 2_000
 LOOK_AHEAD_SECONDS = 5.0

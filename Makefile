@@ -28,7 +28,7 @@ format: venv ## ruff format and its safe fixes
 openapi: venv ## write the services' OpenAPI to deploy/openapi
 	@$(BIN)/python deploy/openapi/export.py
 
-prepare: venv ## fetch Mosquitto and Kafka where they are missing
+prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare
 
 demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 STRATEGY=canary RAMP=10,0.5 KEEP=1

@@ -172,7 +172,7 @@ async def behind_gateway(world: World, folder: Path) -> AsyncIterator[Gateway]:
     """Both services as their callers reach them."""
     async with served(world.catalog_app) as catalog, served(world.campaign_app) as campaign:
         [port] = free_ports(1)
-        gateway = Gateway(folder / "gateway", folder / "files", port, (catalog,), (campaign,))
+        gateway = Gateway(folder / "gateway", folder / "files", port, (catalog,), (campaign,), folder / "sign-in.sock")
         process = await child.start(await gateway.prepare(), folder / "gateway.log")
         try:
             await process.until_ready()

@@ -114,6 +114,20 @@ async def test_a_campaign_begins_created_with_a_row_for_each_device(api: Caller,
     assert [entry["event"] for entry in (await api.get(f"{PATH}/{made['id']}/timeline"))["entries"]] == ["created"]
 
 
+async def test_devices_of_a_campaign_can_be_asked_for_by_error_code(api: Caller, postgres: Database) -> None:
+    made = await created(api, postgres, "1.5")
+    async with owner(postgres) as connection:
+        await connection.execute(
+            """UPDATE ota_device_status SET error_code = CASE device_id WHEN 'g-1' THEN 'timeout' ELSE 'low_battery' END
+                WHERE campaign_id = $1 AND device_id IN ('g-1', 'g-2', 'g-7')""",
+            made["id"],
+        )
+    found = await api.get(f"{PATH}/{made['id']}/devices", error_code="low_battery")
+    assert ([row["device_id"] for row in found["devices"]], found["total"]) == (["g-2", "g-7"], 2)
+    both = await api.get(f"{PATH}/{made['id']}/devices", error_code="low_battery", search="7", status="PENDING")
+    assert [row["device_id"] for row in both["devices"]] == ["g-7"]
+
+
 async def test_devices_that_the_update_is_not_for_are_skipped_with_the_reason(api: Caller, postgres: Database) -> None:
     await add_group(api, "mixed", 6, current_version="2.0")
     others = [{"device_id": "mixed-0", "device_type": "gw9"}, {"device_id": "mixed-1", "device_type": "gw2"}]

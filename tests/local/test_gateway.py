@@ -17,7 +17,9 @@ from tests.local.upstream import Upstream, upstream
 @asynccontextmanager
 async def gateway(folder: Path, catalogs: tuple[int, ...], campaigns: tuple[int, ...]) -> AsyncIterator[Gateway]:
     [port] = free_ports(1)
-    made = Gateway(folder / "gateway", folder / "files", port, catalogs, campaigns)
+    made = Gateway(
+        folder / "gateway", folder / "files", port, catalogs, campaigns, folder / "sign-in.sock", folder / "console"
+    )
     process = await child.start(await made.prepare(), folder / "gateway.log")
     try:
         await process.until_ready()
@@ -145,3 +147,52 @@ async def test_no_replica_at_all_is_a_problem_with_503_or_502(tmp_path: Path) ->
     for answer in (none, dead):
         assert answer.status_code in (502, 503)
         assert answer.json()["code"] == "unavailable"
+
+
+@pytest.fixture(scope="module")
+def built(door: Gateway) -> Path:
+    """A console as small as can be."""
+    (door.console_dir / "assets").mkdir(parents=True)
+    (door.console_dir / "index.html").write_text("<title>console</title>")
+    (door.console_dir / "assets" / "index-1a2b.js").write_text("go()")
+    return door.console_dir
+
+
+@pytest.mark.parametrize(
+    "path", ["/app/", "/app/ota/campaigns", "/app/ota/campaigns/7?state=FAILED", "/app/devices/d.1"]
+)
+async def test_every_address_of_the_console_is_its_page(client: httpx.AsyncClient, built: Path, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.text == "<title>console</title>"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "script-src 'self' 'wasm-unsafe-eval';" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_the_console_is_found_without_its_slash(client: httpx.AsyncClient, built: Path) -> None:
+    answer = await client.get("/app")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/app/")
+
+
+async def test_a_built_script_may_be_kept_for_good_and_one_that_is_gone_is_not_a_page(
+    client: httpx.AsyncClient, built: Path
+) -> None:
+    script = await client.get("/app/assets/index-1a2b.js")
+    assert script.text == "go()"
+    assert "immutable" in script.headers["cache-control"]
+    assert (await client.get("/app/assets/index-0000.js")).status_code == 404
+
+
+async def test_the_console_is_told_how_people_sign_in(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/app/config.json")
+    assert answer.json() == {"auth": {"mode": "local"}, "local_token_url": "/local/token"}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_console_that_is_not_built_is_a_problem_with_404(tmp_path: Path) -> None:
+    async with (
+        gateway(tmp_path, (1,), (1,)) as door,
+        httpx.AsyncClient(base_url=door.url, timeout=10, trust_env=False) as client,
+    ):
+        answer = await client.get("/app/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -38,10 +38,11 @@ class DeviceUpdate(DeviceRow):
 
 
 class DeviceRowFilter(Page):
-    """Which devices of a campaign; `search` looks in device ids."""
+    """Which devices of a campaign; `search` looks in device ids, `error_code` is that of the last failed attempt."""
 
     status: Status | None = None
     search: Annotated[Text | None, Field(max_length=200)] = None
+    error_code: Annotated[Text | None, Field(max_length=64)] = None
 
 
 class DeviceRowList(Listed):

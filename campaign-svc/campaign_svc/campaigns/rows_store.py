@@ -45,6 +45,7 @@ class Wanted:
     campaign_id: int
     status: Status | None
     search: str | None
+    error_code: str | None
 
 
 async def history(conn: Connection, tenant: str, device_id: str, limit: int = 200) -> list[RowRecord]:
@@ -65,6 +66,7 @@ async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, 
         f"""SELECT {COLUMNS} FROM ota_device_status s JOIN ota_campaigns c ON c.id = s.campaign_id
             WHERE s.campaign_id = $1 AND ($2::text IS NULL OR s.status = $2)
               AND ($3::text IS NULL OR s.device_id ILIKE $3) AND ($4::text IS NULL OR s.device_id > $4)
+              AND ($7::text IS NULL OR s.error_code = $7)
             ORDER BY s.device_id LIMIT $5 OFFSET $6""",
         wanted.campaign_id,
         wanted.status,
@@ -72,13 +74,14 @@ async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, 
         after,
         limit,
         offset,
+        wanted.error_code,
     )
     return [RowRecord(**row) for row in rows]
 
 
 async def count(conn: Connection, wanted: Wanted) -> tuple[int, bool]:
-    """How many there are, and whether counting stopped; without a search from the counters."""
-    if wanted.search is None:
+    """How many there are, and whether counting stopped; without search and error code from the counters."""
+    if wanted.search is None and wanted.error_code is None:
         total = await conn.fetchval(
             """SELECT coalesce(sum(n), 0)::bigint FROM ota_campaign_counters
                 WHERE campaign_id = $1 AND counter = ANY($2::text[])""",
@@ -88,9 +91,11 @@ async def count(conn: Connection, wanted: Wanted) -> tuple[int, bool]:
         return total, False
     total = await conn.fetchval(
         f"""SELECT count(*) FROM (SELECT FROM ota_device_status WHERE campaign_id = $1
-              AND ($2::text IS NULL OR status = $2) AND device_id ILIKE $3 LIMIT {COUNTED_TO + 1}) c""",
+              AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR device_id ILIKE $3)
+              AND ($4::text IS NULL OR error_code = $4) LIMIT {COUNTED_TO + 1}) c""",
         wanted.campaign_id,
         wanted.status,
         wanted.search,
+        wanted.error_code,
     )
     return min(total, COUNTED_TO), total > COUNTED_TO

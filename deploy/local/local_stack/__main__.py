@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from local_stack import commands, devices, stack_env, tokens
+from local_stack import console as web_console
 from local_stack.errors import StackError
 from local_stack.kafka import jars
 from local_stack.mosquitto import find_program
@@ -30,12 +31,15 @@ def say(line: str) -> None:
 def up() -> None:
     """Start everything; returns when all is ready. The stack stays up in the background."""
     settings = load()
+    with console.status("building the web console"):
+        asyncio.run(web_console.build(say))
     with console.status("starting the stack"):
         started = commands.up(settings, say)
     stack = stack_env.read(settings.directory)
     print("the stack is up" if started else "the stack was up already")
     for name in ("GATEWAY_URL", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
         print(f"  {name}={stack[name]}")
+    print(f"  web console: {stack['GATEWAY_URL']}/app/")
     print(f"  more in {_shown(settings.directory / stack_env.FILE)}; logs in {_shown(settings.directory / 'logs')}")
 
 
@@ -74,6 +78,7 @@ def prepare() -> None:
         await find_program("mosquitto", "mosquitto", say)
         await find_program("mosquitto_pub", "mosquitto-clients", say)
         await jars(say)
+        await web_console.build(say)
 
     asyncio.run(fetch())
 

@@ -18,8 +18,9 @@ LONGEST_SOCKET_PATH = 100
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-def socket_path(run_dir: Path) -> Path:
-    inside = run_dir / "control.sock"
+def socket_path(run_dir: Path, name: str = "control") -> Path:
+    """Where the stack of `run_dir` has its socket `name`."""
+    inside = run_dir / f"{name}.sock"
     if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
         return inside
     digest = hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]

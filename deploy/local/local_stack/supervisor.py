@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 
-from local_stack import stack_env
+from local_stack import control, sign_in, stack_env
 from local_stack.child import Part, run
 from local_stack.errors import StackError
 from local_stack.files import secret
@@ -37,15 +37,17 @@ class Supervisor:
             secrets_dir,
         )
         self._replicas = list(replicas(settings))
+        self._sign_in = control.socket_path(self.directory, "sign-in")
         self._gateway = Gateway(
             self.directory / "gateway",
             self.directory / "files",
             settings.port("gateway_port"),
             tuple(r.port for r in self._replicas if r.service.name == "catalog-svc"),
             tuple(r.port for r in self._replicas if r.service.name == "campaign-svc"),
+            self._sign_in,
         )
         services = [replica.name for replica in self._replicas]
-        names = ["postgres", "kafka", "mosquitto", *services, "gateway"]
+        names = ["postgres", "kafka", "mosquitto", *services, "sign-in", "gateway"]
         self.keepers = {name: self._keeper(name, restarts=settings.restart and name in services) for name in names}
         self._fixed: dict[str, str] = {}
 
@@ -69,7 +71,13 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for replica in self._replicas:
                 group.create_task(self._start_part(replica.name, replica.part(self._base)))
+            group.create_task(self._start_part("sign-in", self._sign_in_part()))
         await self._start("gateway", self._gateway.prepare())
+
+    def _sign_in_part(self) -> Part:
+        environment = {"SIGN_IN_SOCKET": str(self._sign_in), "AUTH_KEY_FILE": str(self._base.auth_key_file)}
+        command = (sys.executable, "-m", "local_stack.sign_in")
+        return Part("sign-in", command, lambda: sign_in.answers(self._sign_in), environment)
 
     async def _start(self, name: str, prepared: Awaitable[Part]) -> None:
         await self._start_part(name, await prepared)
@@ -111,7 +119,7 @@ class Supervisor:
         """In reverse order: the door, the services together, then what they stand on."""
         services = [self.keepers[replica.name] for replica in self._replicas]
         base = [self.keepers[name] for name in ("mosquitto", "kafka", "postgres")]
-        for together in ([self.keepers["gateway"]], services, base):
+        for together in ([self.keepers["gateway"], self.keepers["sign-in"]], services, base):
             async with asyncio.TaskGroup() as group:
                 for keeper in together:
                     group.create_task(keeper.stop(), name=keeper.name)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local_stack import commands, stack_env
+from local_stack import console as web_console
 from local_stack.demo import settings
 from local_stack.demo.run import run
 from local_stack.demo.settings import IMPATIENT, DemoSettings
@@ -30,6 +31,7 @@ def stack(of: StackSettings) -> Iterator[dict[str, str]]:
     """The stack's addresses; it goes down at the end if it was not up before."""
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
+    asyncio.run(web_console.build(say))
     say("bringing the stack up; logs are in " + str(of.directory / "logs"))
     ours = commands.up(of, say)
     if not ours:

@@ -32,11 +32,12 @@ async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings,
         say(f"registered over REST: the firmware, {wishes.devices} devices, group {scenario.group_id}, the campaign")
         async with _living(scenario, run_dir, addresses):
             say(f"the simulated devices are connected; starting campaign {campaign_id}")
+            say(f"watch it in the web console: {gateway_url}/app/ota/campaigns/{campaign_id} (tenant {wishes.tenant})")
             await api.start(campaign_id)
             watching = until(is_over, follow(api, campaign_id), wishes.patience_seconds)
             last = await show(watching, console)
             console.print(summary(last))
-            console.print(_places(addresses, campaign_id, run_dir))
+            console.print(_places(addresses, wishes.tenant, campaign_id, run_dir))
             if wishes.keep:
                 say("the stack and the devices stay up (KEEP=1); Ctrl-C ends them")
                 await _until_told_to_stop()
@@ -74,10 +75,11 @@ async def _until_told_to_stop() -> None:
     await stop.wait()
 
 
-def _places(addresses: Mapping[str, str], campaign_id: int, run_dir: Path) -> Table:
+def _places(addresses: Mapping[str, str], tenant: str, campaign_id: int, run_dir: Path) -> Table:
     """Where to look next."""
     gateway_url = addresses["GATEWAY_URL"]
     table = Table(title="where to look", show_header=False)
+    table.add_row("web console", f"{gateway_url}/app/ota/campaigns/{campaign_id} (tenant {tenant})")
     table.add_row("API", f"{gateway_url}/customer/ota/campaigns/{campaign_id}")
     table.add_row("firmware files", f"{gateway_url}/files/")
     for name, value in addresses.items():

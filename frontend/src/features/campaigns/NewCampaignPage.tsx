@@ -1,0 +1,269 @@
+/** A campaign on one page: presets fill the details, and at the side stands in words what will happen. */
+import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
+import { Plus, ShieldCheck, Siren, Snail, X, type LucideIcon } from "lucide-react";
+import { useEffect, useId } from "react";
+import { Controller, useFieldArray, useForm, useWatch, type Control, type FieldErrors, type UseFormReturn } from "react-hook-form";
+import { Link, useNavigate, useSearchParams } from "react-router";
+import { toast } from "sonner";
+import { api, body } from "@/api/client";
+import { asRefusal } from "@/api/problem";
+import { Button } from "@/components/ui/button";
+import { Card, CardHead } from "@/components/ui/card";
+import { FormError, SelectField, SwitchField, TextField } from "@/components/ui/form";
+import { PageHead } from "@/components/ui/page";
+import { cn } from "@/lib/cn";
+import { bytes, count, devices } from "@/lib/format";
+import { useRested } from "@/lib/live/use-live";
+import { t } from "@/lib/texts.en";
+import { asRequest, DETAILS, emptyPlan, fieldOf, PRESETS, summary, type Plan, type Preset } from "./plan";
+import { campaignUrl, createCampaign, preview } from "./queries";
+
+type Form = UseFormReturn<Plan>;
+const ICON: Record<Preset, LucideIcon> = { careful: Snail, normal: ShieldCheck, urgent: Siren };
+
+const whole = (low: number, high: number, optional = false) => ({
+  validate: (text: string) => (optional && text.trim() === "") || (/^\d+$/.test(text.trim()) && Number(text) >= low && Number(text) <= high) || t.create.whole(low, high),
+});
+const between = (low: number, high: number, unit = "") => ({
+  validate: (text: string) => (text.trim() !== "" && Number(text) >= low && Number(text) <= high) || t.create.between(low, high, unit),
+});
+
+const withinWhole = (_: string, plan: Plan) => plan.stages.reduce((all, stage) => all + Number(stage.share), 0) <= 100 || t.create.sharesSum;
+
+export default function NewCampaignPage() {
+  const [address] = useSearchParams();
+  const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
+  const navigate = useNavigate();
+  const create = useMutation({
+    mutationFn: createCampaign,
+    onSuccess: (campaign) => {
+      toast.success(t.create.created);
+      void navigate(campaignUrl(campaign.id));
+    },
+    onError: (error) => {
+      for (const { field, detail } of asRefusal(error).fields) form.setError(fieldOf(field) as keyof Plan, { type: "server", message: detail });
+    },
+  });
+  return (
+    <>
+      <PageHead crumbs={[{ to: "/ota/campaigns", name: t.nav.campaigns }]} title={t.create.title} />
+      <form noValidate onSubmit={(event) => void form.handleSubmit((plan) => create.mutate(asRequest(plan)))(event)} className="grid items-start gap-5 lg:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
+        <div className="space-y-5">
+          <What form={form} />
+          <How form={form} />
+          <Stages form={form} />
+          <Stopping form={form} />
+        </div>
+        <Aside form={form} busy={create.isPending} refusal={create.error ? asRefusal(create.error) : null} />
+      </form>
+    </>
+  );
+}
+
+function What({ form: { control, register, formState } }: { form: Form }) {
+  const firmware = useQuery({
+    queryKey: ["firmware", "choices"],
+    queryFn: async () => (await body(api.GET("/customer/firmware", { params: { query: { limit: 200 } } }))).firmware_versions.filter((version) => version.status === "ACTIVE"),
+  });
+  const groups = useQuery({ queryKey: ["groups", "choices"], queryFn: async () => (await body(api.GET("/customer/device-groups", { params: { query: { limit: 200 } } }))).groups });
+  const { errors } = formState;
+  const versions = (firmware.data ?? []).map((version) => ({ value: String(version.id), label: version.version, note: version.device_type ?? t.everyType }));
+  const lists = (groups.data ?? []).map((group) => ({ value: group.group_id, label: group.name, note: devices(group.member_count) }));
+  return (
+    <Card className="p-4 sm:p-5">
+      <CardHead title={t.create.what} />
+      <div className="mt-4 grid gap-4 sm:grid-cols-2">
+        <TextField className="sm:col-span-2" label={t.create.name} placeholder={t.create.namePlaceholder} maxLength={200} autoComplete="off" error={errors.name?.message} {...register("name", { validate: (text) => text.trim() !== "" || t.create.required })} />
+        <Choice control={control} name="firmware" label={t.create.firmware} options={versions} error={errors.firmware?.message} hint={firmware.data?.length === 0 && <Link className="text-accent underline" to="/ota/firmware?register=1">{t.create.noFirmware}</Link>} />
+        <Choice control={control} name="group" label={t.create.group} options={lists} error={errors.group?.message} hint={groups.data?.length === 0 && <Link className="text-accent underline" to="/groups?new=1">{t.create.noGroups}</Link>} />
+      </div>
+    </Card>
+  );
+}
+
+interface ChoiceProps {
+  control: Control<Plan>;
+  name: "firmware" | "group";
+  label: string;
+  options: { value: string; label: string; note?: string }[];
+  error?: string;
+  hint?: React.ReactNode;
+}
+
+function Choice({ control, name, ...rest }: ChoiceProps) {
+  return <Controller control={control} name={name} rules={{ required: t.create.required }} render={({ field }) => <SelectField {...rest} value={field.value} onChange={field.onChange} />} />;
+}
+
+function How({ form }: { form: Form }) {
+  const chosen = useWatch({ control: form.control, name: "preset" });
+  const group = useId();
+  const choose = (preset: Preset) => {
+    const { name, firmware, group: target } = form.getValues();
+    form.reset({ name, firmware, group: target, ...structuredClone(DETAILS[preset]) }, { keepErrors: false, keepTouched: true });
+  };
+  return (
+    <Card className="p-4 sm:p-5">
+      <CardHead title={t.create.how} />
+      <div role="radiogroup" aria-label={t.create.how} className="mt-4 grid gap-3 sm:grid-cols-3">
+        {PRESETS.map((preset) => {
+          const Icon = ICON[preset];
+          return (
+            <label
+              key={preset}
+              className={cn(
+                "relative cursor-pointer rounded-xl border p-4 transition-colors has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent",
+                preset === chosen ? "border-primary bg-sunken" : "border-line hover:border-line-strong",
+              )}
+            >
+              <input type="radio" name={group} value={preset} checked={preset === chosen} onChange={() => choose(preset)} className="absolute top-4 right-4 size-4 accent-primary" />
+              <Icon aria-hidden className="size-5 text-ink-2" />
+              <span className="mt-3 block text-sm font-semibold">{t.create.presets[preset].name}</span>
+              <span className="mt-1 block text-xs text-ink-2">{t.create.presets[preset].says}</span>
+            </label>
+          );
+        })}
+      </div>
+    </Card>
+  );
+}
+
+function Stages({ form }: { form: Form }) {
+  const { fields, append, remove } = useFieldArray({ control: form.control, name: "stages" });
+  const { register, formState } = form;
+  return (
+    <Card className="p-4 sm:p-5">
+      <CardHead title={t.create.stages}>{t.create.stagesHint}</CardHead>
+      <div className="mt-4 space-y-3">
+        {fields.map((field, place) => (
+          <StageFields key={field.id} form={form} place={place} errors={formState.errors} remove={() => remove(place)} />
+        ))}
+        {fields.length < 10 && (
+          <Button size="small" onClick={() => append({ name: fields.length === 0 ? "Canary" : `Stage ${fields.length + 1}`, share: "10", rate: form.getValues("rate"), soakMinutes: "15", minSuccess: "95", approval: false })}>
+            <Plus aria-hidden /> {t.create.addStage}
+          </Button>
+        )}
+      </div>
+      <div className="mt-5 grid gap-4 border-t border-line pt-5 sm:grid-cols-3">
+        <TextField label={fields.length > 0 ? `${t.create.rate}, last stage` : t.create.rate} unit={t.create.perMinute} inputMode="numeric" error={formState.errors.rate?.message} {...register("rate", whole(1, 600_000))} />
+        <TextField label={t.create.rampStart} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.rampStart?.message} {...register("rampStart", whole(1, 1_000_000, true))} />
+        <TextField label={t.create.maxInFlight} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.maxInFlight?.message} {...register("maxInFlight", whole(1, 1_000_000, true))} />
+      </div>
+    </Card>
+  );
+}
+
+function StageFields({ form, place, errors, remove }: { form: Form; place: number; errors: FieldErrors<Plan>; remove: () => void }) {
+  const { register, control } = form;
+  const wrong = errors.stages?.[place];
+  const name = useWatch({ control, name: `stages.${place}.name` });
+  const share = between(0.001, 100, t.create.percent);
+  return (
+    <fieldset className="rounded-xl bg-sunken p-4">
+      <legend className="sr-only">{name}</legend>
+      <div className="grid grid-cols-2 gap-3 sm:grid-cols-5">
+        <TextField label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
+        <TextField label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
+        <TextField label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
+        <TextField label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, between(0, 100, t.create.percent))} />
+        <TextField label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, between(0, 10_080, t.create.minutes))} />
+      </div>
+      <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
+        <Controller control={control} name={`stages.${place}.approval`} render={({ field }) => <SwitchField label={t.create.stageApproval} checked={field.value} onChange={field.onChange} />} />
+        <Button kind="quiet" size="small" aria-label={t.create.removeStage(name)} onClick={remove}>
+          <X aria-hidden /> Remove
+        </Button>
+      </div>
+    </fieldset>
+  );
+}
+
+function Stopping({ form: { control, register, formState } }: { form: Form }) {
+  const rule = useWatch({ control, name: "rule" });
+  const { errors } = formState;
+  const rules = [
+    { value: "sequential", label: t.create.ruleSequential },
+    { value: "ratio", label: t.create.ruleRatio },
+  ];
+  return (
+    <Card className="p-4 sm:p-5">
+      <CardHead title={t.create.stop} />
+      <div className="mt-4 grid gap-4 sm:grid-cols-3">
+        <Controller control={control} name="rule" render={({ field }) => <SelectField label={t.create.rule} options={rules} value={field.value} onChange={field.onChange} />} />
+        <TextField label={t.create.threshold} unit={t.create.percent} inputMode="decimal" error={errors.threshold?.message} {...register("threshold", between(0, 100, t.create.percent))} />
+        {rule === "sequential" ? (
+          <TextField key="confidence" label={t.create.confidence} unit={t.create.percent} inputMode="decimal" error={errors.confidence?.message} {...register("confidence", between(50, 99.99, t.create.percent))} />
+        ) : (
+          <TextField key="least" label={t.create.minDevices} unit={t.create.minDevicesUnit} inputMode="numeric" error={errors.minDevices?.message} {...register("minDevices", whole(1, 100_000_000))} />
+        )}
+        <TextField label={t.create.attempts} inputMode="numeric" error={errors.attempts?.message} {...register("attempts", whole(1, 10))} />
+        <TextField label={t.create.timeout} unit={t.create.minutes} inputMode="decimal" error={errors.timeoutMinutes?.message} {...register("timeoutMinutes", between(0.2, 10_080, t.create.minutes))} />
+      </div>
+    </Card>
+  );
+}
+
+function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: ReturnType<typeof asRefusal> | null }) {
+  const plan = useWatch({ control: form.control }) as Plan;
+  const rested = useRested(JSON.stringify({ ...plan, name: plan.name || "preview" }), 350);
+  const ready = Boolean(plan.firmware && plan.group);
+  const counted = useQuery({
+    queryKey: ["preview", rested],
+    queryFn: () => preview(asRequest(JSON.parse(rested) as Plan)),
+    enabled: ready,
+    retry: false,
+    placeholderData: keepPreviousData,
+  });
+  const { data } = counted;
+  const known = ready && data ? data.would_update : null;
+  // Errors that belong to a field stand there.
+  const general = refusal && refusal.fields.length === 0 ? refusal : null;
+  useEffect(() => {
+    if (!counted.error) return;
+    for (const { field, detail } of asRefusal(counted.error).fields) {
+      const name = fieldOf(field) as keyof Plan;
+      if (form.formState.touchedFields[name] || name === "firmware" || name === "group") form.setError(name, { type: "server", message: detail });
+    }
+  }, [counted.error, form]);
+  return (
+    <Card className="p-4 sm:p-5 lg:sticky lg:top-8">
+      <CardHead title={t.create.summary} />
+      <ol className="mt-4 space-y-3 text-[13px] text-ink-2">
+        {summary(plan, known).map((line) => (
+          <li key={line} className="flex gap-2.5">
+            <span aria-hidden className="mt-2 size-1.5 shrink-0 rounded-full bg-ink-3" />
+            {line}
+          </li>
+        ))}
+      </ol>
+      <div aria-live="polite" className="mt-5 border-t border-line pt-4 text-[13px]">
+        {!ready ? (
+          <p className="text-ink-3">{t.create.previewFill}</p>
+        ) : data ? (
+          <>
+            <p className="text-[17px] font-semibold">{t.create.willUpdate(data.would_update)}</p>
+            <ul className="mt-1.5 space-y-1 text-xs text-ink-2">
+              {Object.entries(data.skipped).filter(([, n]) => n > 0).map(([reason, n]) => (
+                <li key={reason}>{t.campaign.skippedNote(n, (t.skipped as Record<string, string>)[reason] ?? reason)}</li>
+              ))}
+              {data.busy_elsewhere > 0 && <li>{t.create.busy(data.busy_elsewhere)}</li>}
+              {data.would_update > 0 && <li>{t.create.takes(data.estimated_seconds, bytes(data.bytes))}</li>}
+            </ul>
+          </>
+        ) : counted.isError ? (
+          <p className="text-failed-text">{asRefusal(counted.error).detail}</p>
+        ) : (
+          <p className="text-ink-3">{t.create.previewCounting}</p>
+        )}
+      </div>
+      {general && (
+        <div className="mt-4">
+          <FormError>{general.detail}</FormError>
+        </div>
+      )}
+      <Button kind="primary" type="submit" disabled={busy} className="mt-5 w-full">
+        {t.create.go}
+        {known !== null && known > 0 && <span className="opacity-75">({count(known)})</span>}
+      </Button>
+    </Card>
+  );
+}

@@ -1,0 +1,140 @@
+/** What can be done with a campaign now, by whom it may be done. */
+import { CircleX, Gauge, Pause, Play, RotateCcw, Trash2 } from "lucide-react";
+import { useRef, useState } from "react";
+import { useNavigate } from "react-router";
+import type { Campaign } from "@/api/types";
+import { useMay } from "@/app/session";
+import { Button } from "@/components/ui/button";
+import { AlertDialog } from "@/components/ui/dialog";
+import { AT_WORK, sum } from "@/lib/status";
+import { t } from "@/lib/texts.en";
+import { useControl, useDeleteCampaign, useRetry } from "../queries";
+import { RateDialog } from "./rate-dialog";
+
+/** What the state of a campaign allows; past its `end_at` the server refuses another try. */
+export const allowed = ({ status, failed }: Campaign) => ({
+  start: status === "CREATED" || status === "PAUSED",
+  pause: status === "RUNNING",
+  abort: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
+  rate: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
+  retry: failed > 0 && ["RUNNING", "PAUSED", "COMPLETED"].includes(status),
+  delete: status === "CREATED",
+});
+
+export function CampaignActions({ campaign }: { campaign: Campaign }) {
+  const may = useMay();
+  const control = useControl(campaign);
+  const retry = useRetry(campaign.id);
+  const [dialog, setDialog] = useState<"abort" | "rate" | "delete" | null>(null);
+  const can = allowed(campaign);
+  const close = (open: boolean) => !open && setDialog(null);
+  if (!may.operate) return null;
+  return (
+    <>
+      {can.rate && (
+        <Button onClick={() => setDialog("rate")}>
+          <Gauge aria-hidden /> {t.campaign.changeRate}
+        </Button>
+      )}
+      {can.retry && (
+        <Button disabled={retry.isPending} onClick={() => retry.mutate()}>
+          <RotateCcw aria-hidden /> {t.campaign.retry(campaign.failed)}
+        </Button>
+      )}
+      {can.pause && (
+        <Button disabled={control.isPending} onClick={() => control.mutate("pause")}>
+          <Pause aria-hidden /> {t.campaign.pause}
+        </Button>
+      )}
+      {can.start && (
+        <Button kind="primary" disabled={control.isPending} onClick={() => control.mutate("start")}>
+          <Play aria-hidden /> {campaign.status === "PAUSED" ? t.campaign.resume : t.campaign.start}
+        </Button>
+      )}
+      {can.abort && (
+        <Button kind="warn" onClick={() => setDialog("abort")}>
+          <CircleX aria-hidden /> {t.campaign.abort}
+        </Button>
+      )}
+      {can.delete && may.delete && (
+        <Button onClick={() => setDialog("delete")}>
+          <Trash2 aria-hidden /> {t.campaign.delete}
+        </Button>
+      )}
+      <AbortDialog campaign={campaign} open={dialog === "abort"} onOpenChange={close} />
+      <RateDialog campaign={campaign} open={dialog === "rate"} onOpenChange={close} />
+      <DeleteDialog campaign={campaign} open={dialog === "delete"} onOpenChange={close} />
+    </>
+  );
+}
+
+interface DialogProps {
+  campaign: Campaign;
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}
+
+/** Says what an abort does to how many devices; the numbers stay live while it is open. */
+export function AbortDialog({ campaign, open, onOpenChange }: DialogProps) {
+  const safe = useRef<HTMLButtonElement>(null);
+  const control = useControl(campaign);
+  const counts = campaign.status_breakdown;
+  const waiting = counts.PENDING ?? 0;
+  const parts = [
+    waiting > 0 && t.abort.waiting(waiting),
+    sum(counts, AT_WORK) > 0 && t.abort.atWork(sum(counts, AT_WORK)),
+    (counts.SUCCESS ?? 0) > 0 && t.abort.updated(counts.SUCCESS ?? 0, campaign.firmware_version),
+  ].filter((part) => part !== false);
+  const abort = () => control.mutate("abort", { onSettled: () => onOpenChange(false) });
+  return (
+    <AlertDialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={t.abort.title}
+      safe={safe}
+      actions={
+        <>
+          <Button ref={safe} onClick={() => onOpenChange(false)}>
+            {campaign.status === "RUNNING" ? t.abort.keep : t.abort.keepOther}
+          </Button>
+          <Button kind="danger" disabled={control.isPending} onClick={abort}>
+            {t.abort.go(waiting)}
+          </Button>
+        </>
+      }
+    >
+      {parts.map(([who, what]) => (
+        <p key={what}>
+          <strong className="font-semibold text-ink">{who}</strong> {what}
+        </p>
+      ))}
+      <p className="text-ink-3">{t.abort.final}</p>
+    </AlertDialog>
+  );
+}
+
+function DeleteDialog({ campaign, open, onOpenChange }: DialogProps) {
+  const safe = useRef<HTMLButtonElement>(null);
+  const remove = useDeleteCampaign();
+  const navigate = useNavigate();
+  return (
+    <AlertDialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={t.deleteCampaign.title}
+      safe={safe}
+      actions={
+        <>
+          <Button ref={safe} onClick={() => onOpenChange(false)}>
+            {t.deleteCampaign.keep}
+          </Button>
+          <Button kind="danger" disabled={remove.isPending} onClick={() => remove.mutate(campaign.id, { onSuccess: () => void navigate("/ota/campaigns") })}>
+            {t.deleteCampaign.go}
+          </Button>
+        </>
+      }
+    >
+      <p>{t.deleteCampaign.says}</p>
+    </AlertDialog>
+  );
+}

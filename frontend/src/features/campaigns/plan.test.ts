@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { asRequest, DETAILS, emptyPlan, fieldOf, PRESETS, sizes, summary } from "./plan";
+
+const plan = (preset: keyof typeof DETAILS) => ({ ...emptyPlan(), ...DETAILS[preset], name: " Thermostat ", firmware: "3", group: "eu" });
+
+test("the careful preset says in words what will happen", () => {
+  expect(summary(plan("careful"), 48_200)).toEqual([
+    "482 devices first, 60 a minute, until 98 % are updated and that has held for 1 h.",
+    "Next 4,820 devices, 300 a minute, until 98 % are updated and that has held for 1 h.",
+    "Then the other 42,898, 600 a minute.",
+    "Stops by itself once it is 95 % sure that more than 2 % of devices fail.",
+    "At first no more than 10 devices are at work at once; more as devices succeed.",
+    "Never more than 5,000 devices at work at once.",
+    "A device has 3 attempts of 1 h each.",
+  ]);
+});
+
+test("without a group the summary speaks of shares", () => {
+  expect(summary(plan("normal"), null).slice(0, 2)).toEqual(["5 % of devices first, 120 a minute, until 95 % are updated and that has held for 15 min.", "Then all others, 1,200 a minute."]);
+});
+
+test("a plan without stages becomes a linear campaign", () => {
+  const request = asRequest(plan("urgent"));
+  expect(request).toMatchObject({ rollout_strategy: "linear", max_in_flight: null, ramp_start: 500, abort_threshold: 0.1 });
+  expect(request.stages).toBeUndefined();
+});
+
+test("every preset asks for the sequential rule and a ramp", () => {
+  for (const preset of PRESETS) expect(asRequest(plan(preset))).toMatchObject({ name: "Thermostat", firmware_version_id: 3, abort_rule: "sequential", ramp_start: expect.any(Number) });
+});
+
+test("percents become shares without the noise of binary fractions", () => {
+  expect(asRequest({ ...plan("normal"), threshold: "7", confidence: "99.9" })).toMatchObject({ abort_threshold: 0.07, abort_confidence: 0.999 });
+});
+
+test("stages are rounded up as the server rounds them, and what is left is the last", () => {
+  expect(sizes([0.01, 0.1], 101)).toEqual([2, 11, 88]);
+  expect(sizes([0.5, 0.5], 3)).toEqual([2, 1, 0]);
+  expect(sizes([0.1], 30)).toEqual([3, 27]);
+});
+
+test("a field that the server names is found in the form", () => {
+  expect(fieldOf("stages.1.soak_seconds")).toBe("stages.1.soakMinutes");
+  expect(fieldOf("body.target_group_id")).toBe("group");
+  expect(fieldOf("name")).toBe("name");
+});

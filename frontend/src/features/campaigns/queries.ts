@@ -1,0 +1,238 @@
+/** Campaigns from the server, and what people do to them. List and detail share each campaign's entry. */
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { toast } from "sonner";
+import { api, body } from "@/api/client";
+import { asRefusal } from "@/api/problem";
+import type { Campaign, CampaignList, CampaignStatus, CampaignSummary, Controlled, DeviceRow, NewCampaign, Preview } from "@/api/types";
+import { newer, patchList } from "@/lib/live/patch";
+import { useStream } from "@/lib/live/use-live";
+import { WORST_FIRST, type Status } from "@/lib/status";
+import { t } from "@/lib/texts.en";
+import { isOver } from "./burnup";
+
+export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
+const key = (id: number) => ["campaign", id];
+
+export const remember = (client: QueryClient, next: Campaign) => client.setQueryData<Campaign>(key(next.id), (known) => newer(known, next));
+
+const of = (id: number) => ({ params: { path: { campaign_id: id } } });
+const one = (id: number) => body(api.GET("/customer/ota/campaigns/{campaign_id}", of(id)));
+
+export function useCampaign(id: number) {
+  const client = useQueryClient();
+  return useQuery({ queryKey: key(id), queryFn: async () => newer(client.getQueryData(key(id)), await one(id)) });
+}
+
+/** Keeps a campaign's entry at the server's state; says how the connection is. */
+export function useCampaignStream(id: number) {
+  const client = useQueryClient();
+  return useStream(`/customer/ota/campaigns/${id}/events`, {
+    event: (name, data) => {
+      if (name === "campaign") client.setQueryData(key(id), data as Campaign);
+    },
+    recovered: () => void Promise.all([client.invalidateQueries({ queryKey: key(id) }), client.invalidateQueries({ queryKey: ["history", id] })]),
+  });
+}
+
+export function useHistory(campaign: Campaign) {
+  const moves = !isOver(campaign) && campaign.started_at !== null;
+  return useQuery({
+    queryKey: ["history", campaign.id],
+    queryFn: () => body(api.GET("/customer/ota/campaigns/{campaign_id}/history", of(campaign.id))),
+    enabled: campaign.started_at !== null,
+    refetchInterval: moves ? 5000 : false,
+  });
+}
+
+export function useTimeline(campaign: Campaign) {
+  return useQuery({
+    queryKey: ["timeline", campaign.id, campaign.epoch, campaign.stages.map((stage) => stage.status).join()],
+    queryFn: async () => (await body(api.GET("/customer/ota/campaigns/{campaign_id}/timeline", of(campaign.id)))).entries,
+    placeholderData: (before) => before,
+  });
+}
+
+// ---- the list
+
+export interface ListFilter {
+  search: string;
+  status: CampaignStatus | "";
+}
+
+const page = (filter: ListFilter, after: string | null, limit: number) =>
+  body(api.GET("/customer/ota/campaigns", { params: { query: { limit, ...(after && { after }), ...(filter.search && { search: filter.search }), ...(filter.status && { status: filter.status }) } } }));
+
+export function useCampaigns(filter: ListFilter) {
+  return useInfiniteQuery({
+    queryKey: ["campaigns", filter],
+    queryFn: ({ pageParam }) => page(filter, pageParam, 50),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
+    placeholderData: (before) => before,
+  });
+}
+
+/** How many campaigns have each state. */
+export function useCampaignCounts() {
+  return useQuery({
+    queryKey: ["campaigns", "counts"],
+    queryFn: async () => {
+      const states: (CampaignStatus | "")[] = ["", "CREATED", "RUNNING", "PAUSED", "COMPLETED", "ABORTED"];
+      const pages = await Promise.all(states.map((status) => page({ search: "", status }, null, 1)));
+      return Object.fromEntries(states.map((status, place) => [status, pages[place]!.total])) as Record<CampaignStatus | "", number>;
+    },
+    staleTime: 5000,
+  });
+}
+
+interface Paged {
+  pages: CampaignList[];
+  pageParams: unknown[];
+}
+
+/** Patches every list and campaign that is known; `fresh` hears of campaigns that no list shows. */
+export function useListStream(fresh: (ids: number[]) => void, also?: (changes: CampaignSummary[]) => void) {
+  const client = useQueryClient();
+  return useStream("/customer/ota/events", {
+    event: (name, data) => {
+      if (name !== "campaigns") return;
+      const changes = (data as { campaigns: CampaignSummary[] }).campaigns;
+      fresh(patchEverywhere(client, changes));
+      also?.(changes);
+      void client.invalidateQueries({ queryKey: ["campaigns", "counts"], refetchType: "active" }, { cancelRefetch: false });
+    },
+    recovered: () => void Promise.all([client.invalidateQueries({ queryKey: ["campaigns"] }), client.invalidateQueries({ queryKey: ["overview"] })]),
+  });
+}
+
+function patchEverywhere(client: QueryClient, changes: CampaignSummary[]): number[] {
+  const unknown = new Set(changes.map((change) => change.id));
+  for (const [queryKey, known] of client.getQueriesData<Paged>({ queryKey: ["campaigns"] })) {
+    if (!known?.pages) continue;
+    const pages = known.pages.map((list) => {
+      for (const { id } of list.campaigns) unknown.delete(id);
+      return { ...list, campaigns: patchList(list.campaigns, changes).campaigns };
+    });
+    client.setQueryData(queryKey, { ...known, pages });
+  }
+  for (const change of changes) client.setQueryData<Campaign>(key(change.id), (known) => known && newer(known, { ...known, ...change }));
+  return [...unknown];
+}
+
+// ---- the rows of a campaign
+
+interface RowPage {
+  rows: DeviceRow[];
+  next: RowCursor | null;
+}
+interface RowCursor {
+  state: number;
+  after: string | null;
+}
+const ROWS = 100;
+
+async function rowsOf(id: number, status: Status, search: string, reason: string | null, after: string | null) {
+  const query = { limit: ROWS, status, ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
+  return body(api.GET("/customer/ota/campaigns/{campaign_id}/devices", { params: { path: { campaign_id: id }, query } }));
+}
+
+/** The campaign's rows, worst state first, a page at a time; nothing is loaded that is not looked at. */
+export function useRows(campaign: Campaign, only: Status | "", search: string, reason: string | null) {
+  const { id, status_breakdown: counts } = campaign;
+  const over = isOver(campaign);
+  return useInfiniteQuery({
+    queryKey: ["rows", id, only, search, reason, over],
+    queryFn: async ({ pageParam }): Promise<RowPage> => {
+      const states = only ? [only] : WORST_FIRST.filter((status) => counts[status]);
+      for (let { state, after } = pageParam; state < states.length; state += 1, after = null) {
+        const answer = await rowsOf(id, states[state]!, search, reason, after);
+        const next = answer.next ? { state, after: answer.next } : state + 1 < states.length ? { state: state + 1, after: null } : null;
+        if (answer.devices.length > 0 || !next) return { rows: answer.devices, next };
+      }
+      return { rows: [], next: null };
+    },
+    initialPageParam: { state: 0, after: null } as RowCursor,
+    getNextPageParam: (last) => last.next,
+    placeholderData: (before) => before,
+    // Every page that is loaded is read again, so the more there are the less often.
+    refetchInterval: ({ state }) => !over && (state.data && state.data.pages.length > 3 ? 15_000 : 2500),
+  });
+}
+
+// ---- what people do
+
+export type Control = "start" | "pause" | "abort";
+const CONTROL = {
+  start: "/customer/ota/campaigns/{campaign_id}/start",
+  pause: "/customer/ota/campaigns/{campaign_id}/pause",
+  abort: "/customer/ota/campaigns/{campaign_id}/abort",
+} as const;
+
+function useSettled<T>(done: (asked: T) => string) {
+  const client = useQueryClient();
+  return {
+    onSuccess: (answer: Campaign | Controlled, asked: T) => {
+      remember(client, answer);
+      void client.invalidateQueries({ queryKey: ["campaigns"] });
+      if ("control" in answer && answer.control === "pending") toast.warning(t.campaign.pending);
+      else toast.success(done(asked));
+    },
+    onError: (error: unknown) => {
+      const { title, detail } = asRefusal(error);
+      toast.error(title, { description: detail });
+    },
+  };
+}
+
+export function useControl(campaign: Campaign) {
+  const words: Record<Control, string> = { start: campaign.status === "PAUSED" ? t.campaign.resumed : t.campaign.started, pause: t.campaign.paused, abort: t.campaign.aborted };
+  return useMutation({
+    mutationFn: (control: Control) => body(api.POST(CONTROL[control], { ...of(campaign.id), body: {} })),
+    ...useSettled((control: Control) => words[control]),
+  });
+}
+
+export function useChangeRate(id: number) {
+  return useMutation({
+    mutationFn: (rollout_rate: number) => body(api.PATCH("/customer/ota/campaigns/{campaign_id}", { ...of(id), body: { rollout_rate } })),
+    ...useSettled(() => t.campaign.rateChanged),
+  });
+}
+
+export function useApprove(id: number) {
+  return useMutation({
+    mutationFn: (number: number) => body(api.POST("/customer/ota/campaigns/{campaign_id}/stages/{number}/approve", { params: { path: { campaign_id: id, number } }, body: {} })),
+    ...useSettled(() => t.campaign.approved),
+  });
+}
+
+export function useRetry(id: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => body(api.POST("/customer/ota/campaigns/{campaign_id}/retry", { ...of(id), body: {} })),
+    onSuccess: ({ accepted }) => {
+      toast.success(t.campaign.retried(accepted));
+      void client.invalidateQueries({ queryKey: key(id) });
+    },
+    onError: (error) => toast.error(asRefusal(error).title, { description: asRefusal(error).detail }),
+  });
+}
+
+export function useDeleteCampaign() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (id: number) => body(api.DELETE("/customer/ota/campaigns/{campaign_id}", of(id))),
+    onSuccess: () => {
+      toast.success(t.campaign.deleted);
+      void client.invalidateQueries({ queryKey: ["campaigns"] });
+    },
+    onError: (error) => toast.error(asRefusal(error).title, { description: asRefusal(error).detail }),
+  });
+}
+
+const PREVIEW = { params: { query: { preview: true } } };
+
+/** What a campaign would do; nothing is kept. */
+export const preview = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { ...PREVIEW, body: request })) as Promise<Preview>;
+
+export const createCampaign = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { body: request })) as Promise<Campaign>;

@@ -1,0 +1,119 @@
+/** One sentence on how a campaign does, the worst news first. Pure: the campaign and the time in, words out. */
+import type { Campaign, Stage } from "@/api/types";
+import { AT_WORK, finished, sum, updatable } from "@/lib/status";
+import { t } from "@/lib/texts.en";
+
+export type Mood = "well" | "bad" | "warn" | "calm";
+
+export interface Verdict {
+  mood: Mood;
+  title: string;
+  says: string;
+}
+
+/** From this part of the way to the abort line on, the campaign is close to aborting. */
+const CLOSE_TO_ABORT = 0.8;
+/** Below this part of the promised rate a campaign is slow. */
+const SLOW = 0.8;
+/** A rate over the last minute says nothing about a campaign, or stage, that is younger. */
+const RATE_SETTLES_MS = 60_000;
+
+const seconds = (from: string | null, to: number) => (from ? (to - Date.parse(from)) / 1000 : 0);
+const currentStage = (campaign: Campaign): Stage | undefined => campaign.stages[campaign.current_stage];
+const atWork = (campaign: Campaign) => sum(campaign.status_breakdown, AT_WORK);
+
+/** How failures stand to the abort rule: what it counts, of how many, and the number at which it stops now. */
+export function abortStanding(campaign: Campaign) {
+  const sequential = campaign.abort_rule === "sequential";
+  const failed = sequential ? campaign.failing_devices : campaign.failed;
+  const of = sequential ? campaign.dispatched_devices : campaign.succeeded + campaign.failed;
+  return { failed, of, at: campaign.abort_at, way: campaign.abort_at ? failed / campaign.abort_at : 0 };
+}
+
+export function verdict(campaign: Campaign, now: number): Verdict {
+  switch (campaign.status) {
+    case "CREATED":
+      return { mood: "calm", title: t.verdict.created, says: t.verdict.createdSays(updatable(campaign.status_breakdown), currentStage(campaign)?.rollout_rate ?? campaign.rollout_rate) };
+    case "ABORTED":
+      return { mood: "bad", title: t.verdict.abortedBy, says: whyAborted(campaign) + (atWork(campaign) ? t.verdict.stillAtWork(atWork(campaign)) : "") };
+    case "PAUSED":
+      return whyPaused(campaign);
+    case "COMPLETED":
+      return complete(campaign);
+    case "RUNNING":
+      return running(campaign, now);
+  }
+}
+
+function whyAborted(campaign: Campaign): string {
+  const reason = campaign.status_reason;
+  const { failed, of } = abortStanding(campaign);
+  if (reason?.code === "abort_ratio") return t.verdict.abortedRatio(failed, of, campaign.abort_threshold);
+  if (reason?.code === "abort_sequential") return t.verdict.abortedSequential(failed, of, campaign.abort_threshold, campaign.abort_confidence);
+  return reason ? t.verdict.abortedOperator(reason.by, reason.at, reason.detail) : "";
+}
+
+function whyPaused(campaign: Campaign): Verdict {
+  const reason = campaign.status_reason;
+  const stage = currentStage(campaign);
+  if (reason?.code === "gate_failed" && stage) return { mood: "bad", title: t.verdict.gateFailed, says: t.verdict.pausedGate(t.stageName(stage.name), stage.min_success) };
+  if (reason?.code === "firmware_withdrawn") return { mood: "bad", title: t.verdict.pausedFirmware, says: t.verdict.pausedWithdrawn(campaign.firmware_version) };
+  return { mood: "calm", title: t.verdict.paused, says: reason ? t.verdict.pausedOperator(reason.by, reason.at, reason.detail) : "" };
+}
+
+function complete(campaign: Campaign): Verdict {
+  const took = seconds(campaign.started_at, Date.parse(campaign.completed_at ?? campaign.created_at));
+  const all = updatable(campaign.status_breakdown);
+  if (all === 0) return { mood: "calm", title: t.verdict.complete, says: t.verdict.completeNone };
+  const says = campaign.failed === 0 ? t.verdict.completeAll(campaign.succeeded, took) : t.verdict.completeSome(campaign.succeeded, campaign.failed, took);
+  return { mood: "well", title: t.verdict.complete, says };
+}
+
+function running(campaign: Campaign, now: number): Verdict {
+  const stage = currentStage(campaign);
+  const { failed, at, way } = abortStanding(campaign);
+  if (at !== null && failed > 1 && way >= CLOSE_TO_ABORT) return { mood: "warn", title: t.verdict.nearAbort, says: t.verdict.nearAbortSays(failed, at) };
+  if (stage?.status === "AWAITING_APPROVAL") {
+    const next = campaign.stages[campaign.current_stage + 1];
+    return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };
+  }
+  if (stage && isSlow(campaign, stage, now)) {
+    return { mood: "warn", title: t.verdict.slow, says: t.verdict.slowSays(campaign.actual_rate ?? 0, stage.rollout_rate) + whySlow(campaign, stage) };
+  }
+  if (stage?.status === "SOAKING") {
+    const left = -seconds(stage.soak_until, now);
+    return { mood: "calm", title: t.verdict.soaking, says: left > 0 ? t.verdict.soakingSays(t.stageName(stage.name), left) : t.verdict.soakingDone(t.stageName(stage.name)) };
+  }
+  return { mood: "well", title: t.verdict.well, says: pace(campaign) + end(campaign, now) };
+}
+
+function waitingUpTo(campaign: Campaign): number {
+  return campaign.stages.slice(0, campaign.current_stage + 1).reduce((n, stage) => n + (stage.status_breakdown.PENDING ?? 0), 0);
+}
+
+function isSlow(campaign: Campaign, stage: Stage, now: number): boolean {
+  const rate = campaign.actual_rate;
+  const young = now - Date.parse(campaign.started_at ?? "") < RATE_SETTLES_MS;
+  if (rate === null || young || stage.status !== "RUNNING") return false;
+  // With less than a minute's work left, the rate falls because there is nothing more to send.
+  return rate < SLOW * stage.rollout_rate && waitingUpTo(campaign) > stage.rollout_rate;
+}
+
+function whySlow(campaign: Campaign, stage: Stage): string {
+  const busy = atWork(campaign);
+  const ramp = campaign.ramp_start === null ? Infinity : campaign.ramp_start + Math.floor(campaign.ramp_factor * campaign.succeeded);
+  const limit = Math.min(campaign.max_in_flight ?? Infinity, ramp);
+  if (busy >= 0.9 * limit) return t.verdict.slowLimit(busy, limit) + (ramp === limit ? t.verdict.slowRamp : "");
+  const held = stage.status_breakdown.PENDING ?? 0;
+  return held > 0 ? t.verdict.slowOffline(held) : "";
+}
+
+function pace(campaign: Campaign): string {
+  const left = updatable(campaign.status_breakdown) - finished(campaign.status_breakdown);
+  if ((campaign.status_breakdown.PENDING ?? 0) === 0 && left > 0) return t.verdict.lastOnes(left);
+  return campaign.actual_rate ? t.verdict.onPace(Math.round(campaign.actual_rate)) : t.verdict.starting;
+}
+
+function end(campaign: Campaign, now: number): string {
+  return campaign.eta && Date.parse(campaign.eta) > now ? t.verdict.finishes(campaign.eta, -seconds(campaign.eta, now)) : "";
+}

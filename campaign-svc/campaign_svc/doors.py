@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from campaign_svc.announce import Announcer
-from campaign_svc.control import Control
+from campaign_svc.campaigns.control import Control
 from pulse.runtime.auth import Operator
 from pulse.runtime.db import Pool
 from pulse.runtime.once import OnlyOnce

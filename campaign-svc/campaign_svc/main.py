@@ -5,9 +5,12 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from campaign_svc import campaign_api, engine, fleet_api, history_api, import_api, overview_api, streams_api
 from campaign_svc.announce import Announcer
-from campaign_svc.feeds import Feeds
+from campaign_svc.campaigns import campaign_api
+from campaign_svc.engine import engine
+from campaign_svc.fleet import fleet_api, import_api
+from campaign_svc.insight import history_api, overview_api, streams_api
+from campaign_svc.insight.feeds import Feeds
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.kafka import CONTROL, REQUESTS
 from pulse.runtime import db, kafka

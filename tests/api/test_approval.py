@@ -2,8 +2,8 @@
 
 import pytest
 
-from campaign_svc.judge import StagePassed, judge
-from campaign_svc.live_store import look
+from campaign_svc.engine.judge import StagePassed, judge
+from campaign_svc.engine.live_store import look
 from tests.api.world import CAMPAIGNS, World
 
 CANARY = [{"name": "a", "count": 1}]

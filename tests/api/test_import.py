@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from campaign_svc.import_api import MAX_CSV_BYTES
+from campaign_svc.fleet.import_api import MAX_CSV_BYTES
 from tests.api.world import DEVICES, GROUPS, World
 
 PATH = f"{DEVICES}/import"

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from campaign_svc.campaign_schemas import NewStage
-from campaign_svc.preview import estimated_seconds, stage_sizes
+from campaign_svc.campaigns.campaign_schemas import NewStage
+from campaign_svc.campaigns.preview import estimated_seconds, stage_sizes
 from tests.api.world import CAMPAIGNS, DEVICES, World
 
 TABLES = ("ota_campaigns", "ota_device_status", "ota_campaign_stages", "ota_campaign_timeline", "idempotency_keys")

@@ -6,9 +6,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from campaign_svc.announce import Announcer
-from campaign_svc.engine import POOL_SIZE, Engine
-from campaign_svc.progress import Progress
-from campaign_svc.rollout import Rollout
+from campaign_svc.engine.engine import POOL_SIZE, Engine
+from campaign_svc.engine.progress import Progress
+from campaign_svc.engine.rollout import Rollout
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer

@@ -3,14 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from campaign_svc.feeds import Feeds
+from campaign_svc.insight.feeds import Feeds
 from campaign_svc.main import build
 from local_stack.ports import free_ports
 from pulse.runtime import db
@@ -62,6 +62,21 @@ class Reader:
                 return
 
 
+@asynccontextmanager
+async def watch(url: str, path: str, *, bearer: str | None = None, last: int | None = None) -> AsyncIterator[Reader]:
+    """A stream of its own connection, with `last` as Last-Event-ID."""
+    headers = {"authorization": f"Bearer {bearer or token('viewer')}"}
+    if last is not None:
+        headers["last-event-id"] = str(last)
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=10) as client,
+        client.stream("GET", path, headers=headers) as response,
+    ):
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Reader(response)
+
+
 @dataclass(frozen=True, slots=True)
 class Replica:
     """A process's worth of the API: its address, its feeds, and the pool behind them."""
@@ -71,18 +86,10 @@ class Replica:
     pool: db.Pool
     stop: asyncio.Event
 
-    @asynccontextmanager
-    async def watch(self, path: str, *, bearer: str | None = None, last: int | None = None) -> AsyncIterator[Reader]:
-        headers = {"authorization": f"Bearer {bearer or token('viewer')}"}
-        if last is not None:
-            headers["last-event-id"] = str(last)
-        async with (
-            httpx.AsyncClient(base_url=self.url, timeout=10) as client,
-            client.stream("GET", path, headers=headers) as response,
-        ):
-            assert response.status_code == 200, await response.aread()
-            assert response.headers["content-type"].startswith("text/event-stream")
-            yield Reader(response)
+    def watch(
+        self, path: str, *, bearer: str | None = None, last: int | None = None
+    ) -> AbstractAsyncContextManager[Reader]:
+        return watch(self.url, path, bearer=bearer, last=last)
 
 
 @asynccontextmanager
@@ -98,14 +105,15 @@ async def replica(postgres: Database, folder: Path) -> AsyncIterator[Replica]:
             group.create_task(feeds.run(stop))
             made = Replica(f"http://{HOST}:{port}", feeds, pool, stop)
             try:
-                await _up(made)
+                await until_up(made.url)
                 yield made
             finally:
                 stop.set()
 
 
-async def _up(made: Replica) -> None:
-    async with asyncio.timeout(10), httpx.AsyncClient(base_url=made.url) as client:
+async def until_up(url: str) -> None:
+    """Returns when the service there answers."""
+    async with asyncio.timeout(30), httpx.AsyncClient(base_url=url) as client:
         while True:
             try:
                 await client.get("/healthz")

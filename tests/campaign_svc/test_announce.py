@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from campaign_svc.agreement import AGAIN_SECONDS, Agreement
 from campaign_svc.announce import Announcer
-from campaign_svc.control_topic import ControlTopic
-from campaign_svc.live_store import Announced
+from campaign_svc.engine.agreement import AGAIN_SECONDS, Agreement
+from campaign_svc.engine.control_topic import ControlTopic
+from campaign_svc.engine.live_store import Announced
 from pulse.contracts.kafka import CONTROL, CampaignControl, encode
 from pulse.contracts.status import CampaignStatus
 from pulse.contracts.times import now

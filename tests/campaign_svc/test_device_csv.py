@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 
-from campaign_svc.device_csv import MAX_LINE_BYTES, DeviceCsv, GivenLine
+from campaign_svc.fleet.device_csv import MAX_LINE_BYTES, DeviceCsv, GivenLine
 
 HEAD = "device_id,device_type,current_version,attributes.site\n"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from campaign_svc import rollout_store
-from campaign_svc.engine import Engine
+from campaign_svc.engine import rollout_store
+from campaign_svc.engine.engine import Engine
 from pulse.contracts.kafka import request_partition
 from pulse.contracts.mqtt import Command
 from pulse.contracts.times import to_text

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from campaign_svc import figures_store, fleet_store, fold_store, rollout_store
-from campaign_svc import fleet as fleet_acts
-from campaign_svc.fleet_schemas import NewDevice
+from campaign_svc.engine import rollout_store
+from campaign_svc.fleet import fleet as fleet_acts
+from campaign_svc.fleet import fleet_store
+from campaign_svc.fleet.fleet_schemas import NewDevice
+from campaign_svc.insight import figures_store, fold_store
 from pulse.contracts.status import Event, Heard
 from pulse.runtime import db
 from pulse.runtime.auth import Principal

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.forecast import Ahead, Slot, actual_rate, eta, is_slow, throughput
+from campaign_svc.insight.forecast import Ahead, Slot, actual_rate, eta, is_slow, throughput
 
 NOW = datetime(2026, 11, 24, 12, 0, 3, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from campaign_svc import campaign_store, changes, history, history_store
+from campaign_svc import changes
+from campaign_svc.campaigns import campaign_store
+from campaign_svc.insight import history, history_store
 from campaign_svc.refusals import CampaignNotFound
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime import db

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.gates import gate, needed_successes
-from campaign_svc.judge import Change, Ended, StageMoved, StagePassed, judge
-from campaign_svc.live import Firmware, LiveCampaign, Stage, StageStatus
-from campaign_svc.policy import AbortPolicy, AbortRule, Limits
+from campaign_svc.engine.gates import gate, needed_successes
+from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, judge
+from campaign_svc.engine.live import Firmware, LiveCampaign, Stage, StageStatus
+from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits
 from pulse.contracts.status import CampaignStatus
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

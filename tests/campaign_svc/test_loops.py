@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from campaign_svc import engine
+from campaign_svc.engine import engine
 from campaign_svc.metrics import RACES, UNSENT
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.pace import pace_of
+from campaign_svc.engine.pace import pace_of
 
 
 @pytest.mark.parametrize(

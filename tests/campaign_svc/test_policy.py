@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.policy import (
+from campaign_svc.engine.policy import (
     AbortPolicy,
     AbortRule,
     Limits,

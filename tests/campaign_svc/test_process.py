@@ -5,27 +5,32 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from local_stack.ports import free_ports
+from tests.campaign_svc.events import until_up, watch
 from tests.campaign_svc.rows import Fleet
 from tests.campaign_svc.wire import requests_of
 from tests.real_parts import Database
+from tests.rest import KEY
 
 DEVICES = 3_000
 
 
 @asynccontextmanager
-async def process(postgres: Database, kafka: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m campaign_svc`; killed with SIGKILL on leaving, if it still runs."""
+async def process(
+    postgres: Database, kafka: str, folder: Path, port: int = 0
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`python -m campaign_svc`, which accepts the tests' tokens; killed with SIGKILL on leaving, if it still runs."""
     key = folder / "key"
-    key.write_text("k" * 32, encoding="utf-8")
+    key.write_bytes(KEY)
     environment = {
         "POSTGRES_DSN": postgres.dsn_of("campaign_svc"),
         "LOOPS_POSTGRES_DSN": postgres.dsn_of("campaign_loops"),
         "KAFKA_BOOTSTRAP": kafka,
         "AUTH_KEY_FILE": str(key),
-        "HTTP_PORT": "0",
+        "HTTP_PORT": str(port),
         "TICK_SECONDS": "0.05",
         "CLAIM_MAX": "100",
     }
@@ -69,3 +74,20 @@ async def test_a_rollout_that_is_killed_again_and_again_forgets_no_device(
     sent = {(r.request.device_id, r.request.attempt) for r in await requests_of(kafka, campaign)}
     assert set((await fleet.attempts(campaign)).items()) <= sent
     assert await fleet.miscounted() == []
+
+
+async def test_open_event_streams_do_not_hold_up_a_stop(
+    fleet: Fleet, postgres: Database, kafka: str, tmp_path: Path
+) -> None:
+    campaign = await fleet.campaign(1, status="PAUSED")
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    async with process(postgres, kafka, tmp_path, port) as running, AsyncExitStack() as stack:
+        await until_up(url)
+        paths = [f"/customer/ota/campaigns/{campaign}/events", "/customer/ota/events"] * 10
+        readers = [await stack.enter_async_context(watch(url, path)) for path in paths]
+        await asyncio.gather(*(reader.next("campaign", "campaigns") for reader in readers))
+        running.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(reader.ends() for reader in readers))
+            assert await running.wait() == 0

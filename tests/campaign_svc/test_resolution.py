@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.resolution import MOST_POINTS, following, resolution
+from campaign_svc.insight.resolution import MOST_POINTS, following, resolution
 
 
 def test_the_first_ten_minutes_have_a_point_each_second() -> None:

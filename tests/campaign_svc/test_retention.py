@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign_svc import changes, retention, retention_store
-from campaign_svc.retention import Retention
+from campaign_svc import changes
+from campaign_svc.engine import retention, retention_store
+from campaign_svc.engine.retention import Retention
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.db import OUTAGES, Pool, transaction
 from tests.campaign_svc.rows import Fleet, Gate

@@ -7,7 +7,7 @@ from itertools import product
 import asyncpg
 import pytest
 
-from campaign_svc import rollout_store
+from campaign_svc.engine import rollout_store
 from pulse.contracts.status import Event, Row, Status, Wait, step
 from pulse.runtime.db import Connection, Pool, transaction
 from tests.campaign_svc.rows import Fleet

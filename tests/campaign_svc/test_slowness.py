@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign_svc import slowness
+from campaign_svc.insight import slowness
 from pulse.runtime.db import Pool
 from tests.campaign_svc.rows import TENANT, Fleet
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from campaign_svc import streams
-from campaign_svc.feeds import look
+from campaign_svc.insight import streams
+from campaign_svc.insight.feeds import look
 from campaign_svc.metrics import LOOKS, WATCHERS
 from pulse.runtime.auth import Principal
 from tests.campaign_svc.events import Reader, Replica, replica

@@ -55,7 +55,7 @@ def test_spans_and_kinds_are_read_as_written() -> None:
         (["--install-seconds", "3..1"], "from a least to a most"),
         (["--fail-seconds", "never"], "neither a number of seconds"),
         (["--failures", "meteor"], "download,checksum,install,silence"),
-        (["--fail", "2"], "less than or equal to 1"),
+        (["--fail", "2"], "Invalid value for '--fail'"),
         (["--fail", "0.7", "--flaky", "0.7"], "together are at most 1"),
     ],
 )

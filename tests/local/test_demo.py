@@ -25,7 +25,7 @@ def test_demo_settles_every_device_and_takes_down_the_stack_it_brought_up(settin
     assert "COMPLETED: success 38, failed 2" in output
     assert "failed: install_failed" in output
     assert "failed: bad_checksum" in output
-    assert "devices/min of at most 2400" in output
+    assert "devices/min of at most 2,400" in output
     assert daemon.holder(settings.directory) is None
 
 

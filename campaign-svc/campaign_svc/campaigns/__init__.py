@@ -1,0 +1,1 @@
+"""Campaigns over REST: create, find, control, and what became of each device."""

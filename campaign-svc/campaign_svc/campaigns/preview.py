@@ -1,0 +1,59 @@
+"""What a campaign would do, without keeping anything: who is in, who is out and why, how long, how many bytes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import zip_longest
+from math import ceil
+
+from campaign_svc.campaigns import targets_store
+from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage
+from campaign_svc.campaigns.campaigns import LAST_STAGE, firmware_for, gated_stages
+from campaign_svc.fleet import group_store
+from campaign_svc.refusals import EmptyGroup, UnknownGroup
+from pulse.runtime.auth import Principal
+from pulse.runtime.db import Pool, transaction
+
+
+async def preview(pool: Pool, who: Principal, new: NewCampaign) -> Preview:
+    """Refuses what `campaigns.create` refuses. Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, EmptyGroup."""
+    async with transaction(pool, who.tenant) as conn:
+        firmware = await firmware_for(conn, who, new)
+        if await group_store.group(conn, who.tenant, new.target_group_id) is None:
+            raise UnknownGroup(f"there is no group {new.target_group_id}", field="target_group_id")
+        targets = await targets_store.count(conn, who.tenant, new.target_group_id, firmware)
+    if targets.total == 0:
+        raise EmptyGroup(f"group {new.target_group_id} has no devices", field="target_group_id")
+    gated = gated_stages(new)
+    sizes = stage_sizes(gated, targets.updatable)
+    names = [*(stage.name for stage in gated), LAST_STAGE[new.rollout_strategy]]
+    totals = [*sizes[:-1], sizes[-1] + sum(targets.skipped.values())]
+    return Preview(
+        would_update=targets.updatable,
+        skipped=targets.skipped,
+        busy_elsewhere=targets.busy,
+        stages=[PreviewStage(name=name, total=total) for name, total in zip(names, totals, strict=True)],
+        estimated_seconds=estimated_seconds(new.rollout_rate, gated, sizes),
+        bytes=targets.updatable * firmware.file_size_bytes,
+    )
+
+
+def stage_sizes(gated: Sequence[NewStage], updatable: int) -> list[int]:
+    """How many of `updatable` devices each gated stage takes, and what is left for the last one."""
+    sizes: list[int] = []
+    for stage in gated:
+        wanted = stage.count if stage.share is None else ceil(Decimal(repr(stage.share)) * updatable)
+        sizes.append(min(wanted or 0, updatable - sum(sizes)))
+    return [*sizes, updatable - sum(sizes)]
+
+
+def estimated_seconds(rate: int, gated: Sequence[NewStage], sizes: Sequence[int]) -> int:
+    """The time to command all devices: each stage at its rate (per minute), then its soak time; empty stages pass.
+
+    What devices need themselves, offline ones, approvals and limits in flight come on top.
+    """
+    seconds = 0.0
+    for stage, size in zip_longest(gated, sizes):
+        if size:
+            seconds += size * 60 / ((stage.rollout_rate if stage else None) or rate)
+            seconds += stage.soak_seconds if stage else 0
+    return ceil(seconds)

@@ -1,0 +1,69 @@
+"""An operator's retry: failed devices of a campaign are tried again, all or some; a completed campaign reopens."""
+
+from datetime import UTC, datetime
+
+from campaign_svc.announce import Announcer
+from campaign_svc.campaigns import campaign_store as store
+from campaign_svc.campaigns import retry_store
+from campaign_svc.campaigns.campaign_schemas import RetryAccepted
+from campaign_svc.campaigns.campaign_store import CampaignRecord
+from campaign_svc.campaigns.campaigns import locked
+from campaign_svc.changes import change, note
+from campaign_svc.refusals import FirmwareWithdrawn, WrongState, unknown_devices
+from pulse.contracts.status import CampaignStatus as S
+from pulse.runtime.auth import Principal
+from pulse.runtime.db import Connection, Pool, transaction
+from pulse.runtime.once import Once
+
+
+async def retry(
+    pool: Pool, announcer: Announcer, who: Principal, once: Once, campaign_id: int, device_ids: list[str] | None
+) -> RetryAccepted:
+    """Tries the named devices again, or with None all, as far as they are FAILED.
+
+    Raises CampaignNotFound, WrongState (also past the campaign's `end_at`), UnknownDevice (nothing is done then),
+    FirmwareWithdrawn where a completed campaign would have to reopen.
+    """
+    async with transaction(pool, who.tenant) as conn:
+        await once.claim(conn, who.tenant)
+        campaign = await locked(conn, who, campaign_id, "retry", S.RUNNING, S.PAUSED, S.COMPLETED)
+        if campaign.end_at is not None and campaign.end_at <= datetime.now(UTC):
+            raise WrongState(f"campaign {campaign_id} has ended for all devices at {campaign.end_at.isoformat()}")
+        accepted = await _retry(conn, campaign_id, device_ids)
+        if accepted:
+            await _tell(conn, who, campaign, accepted)
+        answer = RetryAccepted(accepted=accepted)
+        await once.keep(conn, answer)
+    if accepted and campaign.status == S.COMPLETED:
+        await announcer.announce(who.tenant, campaign_id)
+    return answer
+
+
+async def _retry(conn: Connection, campaign_id: int, device_ids: list[str] | None) -> int:
+    if device_ids is None:
+        return await retry_store.retry_all(conn, campaign_id)
+    unknown = await retry_store.not_in(conn, campaign_id, device_ids)
+    if unknown:
+        raise unknown_devices(device_ids, unknown)
+    return await retry_store.retry_named(conn, campaign_id, device_ids)
+
+
+async def _tell(conn: Connection, who: Principal, campaign: CampaignRecord, accepted: int) -> None:
+    """The timeline has the retry; for a completed campaign it is a control change."""
+    evidence: dict[str, object] = {"devices": accepted}
+    if campaign.status != S.COMPLETED:
+        await note(conn, campaign.id, event="retried", by=who.subject, evidence=evidence)
+        return
+    firmware = await store.firmware(conn, who.tenant, campaign.firmware_version_id)
+    if firmware is None or firmware.status == "WITHDRAWN":
+        raise FirmwareWithdrawn(f"firmware version {campaign.firmware_version} is withdrawn")
+    await change(
+        conn,
+        campaign.id,
+        status=S.RUNNING,
+        event="reopened",
+        by=who.subject,
+        reason_code=None,
+        detail=None,
+        evidence=evidence,
+    )

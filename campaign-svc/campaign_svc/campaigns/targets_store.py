@@ -1,0 +1,114 @@
+"""SQL of whom a campaign is for: the devices of its group, those that it cannot update, and their stages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from campaign_svc.campaigns.campaign_schemas import NewStage
+from campaign_svc.campaigns.campaign_store import Firmware
+from pulse.runtime.db import Connection
+
+_TARGETS = """targets AS (
+    SELECT m.device_id, CASE WHEN d.device_type <> $4 THEN 'wrong_device_type'
+                             WHEN d.current_version = $3 THEN 'already_on_version' END AS skip
+      FROM device_group_members m JOIN devices d USING (tenant_id, device_id)
+     WHERE m.tenant_id = $1 AND m.group_id = $2)"""
+_INSERT = f"""
+WITH {_TARGETS},
+ranked AS (
+    SELECT device_id, skip,
+           row_number() OVER (ORDER BY skip IS NOT NULL, hashtextextended(device_id, $5), device_id) - 1 AS rank
+      FROM targets),
+bounds AS (
+    SELECT coalesce(array_agg(bound ORDER BY n), '{{}}') AS bounds
+      FROM (SELECT g.n, sum(coalesce(g.device_count, ceil(g.share * u.updatable))) OVER (ORDER BY g.n)::float8 AS bound
+              FROM unnest($6::numeric[], $7::int[]) WITH ORDINALITY AS g (share, device_count, n)
+             CROSS JOIN (SELECT count(*) FILTER (WHERE skip IS NULL) AS updatable FROM targets) u) b)
+INSERT INTO ota_device_status (campaign_id, device_id, tenant_id, stage, rank, status, skip_reason, completed_at)
+SELECT $5, device_id, $1,
+       CASE WHEN skip IS NULL AND bounds <> '{{}}' THEN width_bucket(rank::float8, bounds)
+            ELSE cardinality($7::int[]) END,
+       rank, CASE WHEN skip IS NULL THEN 'PENDING' ELSE 'SKIPPED' END, skip, CASE WHEN skip IS NOT NULL THEN now() END
+  FROM ranked CROSS JOIN bounds ORDER BY rank
+"""
+_COUNT = f"""
+WITH {_TARGETS}
+SELECT t.skip, count(*) AS devices, count(busy.device_id) AS busy
+  FROM targets t LEFT JOIN ota_device_status busy
+    ON busy.tenant_id = $1 AND busy.device_id = t.device_id
+   AND busy.status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING')
+ GROUP BY t.skip
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """How many devices a campaign would update, how many of them another one has at work, whom it skips and why."""
+
+    updatable: int
+    busy: int
+    skipped: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return self.updatable + sum(self.skipped.values())
+
+
+async def insert_stages(
+    conn: Connection, tenant: str, campaign_id: int, rate: int, gated: Sequence[NewStage], last: str
+) -> None:
+    """The gated stages, and after them one named `last`, without a gate, for all that is left."""
+    rows: list[tuple[Any, ...]] = [
+        (
+            campaign_id,
+            tenant,
+            n,
+            s.name,
+            s.share,
+            s.count,
+            s.rollout_rate or rate,
+            True,
+            s.soak_seconds,
+            s.min_success,
+            s.approval,
+        )
+        for n, s in enumerate(gated)
+    ]
+    rows.append((campaign_id, tenant, len(gated), last, None, None, rate, False, 0, 0.0, False))
+    await conn.executemany(
+        """INSERT INTO ota_campaign_stages (campaign_id, tenant_id, number, name, share, device_count, rollout_rate,
+                gate, soak_seconds, min_success, approval)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+        rows,
+    )
+
+
+async def insert_devices(
+    conn: Connection, tenant: str, campaign_id: int, group_id: str, of: Firmware, gated: Sequence[NewStage]
+) -> int:
+    """One row per device of the group, in one statement; how many there are.
+
+    The sample is random and can be repeated: devices are ranked by a hash of campaign and device id, those that
+    cannot be updated last. Shares are exact decimals (0.07 of 100 is 7, not 8) and rounded up.
+    """
+    done = await conn.execute(
+        _INSERT,
+        tenant,
+        group_id,
+        of.version,
+        of.device_type,
+        campaign_id,
+        [None if stage.share is None else Decimal(repr(stage.share)) for stage in gated],
+        [stage.count for stage in gated],
+        timeout=600,
+    )
+    return int(done.split()[-1])
+
+
+async def count(conn: Connection, tenant: str, group_id: str, of: Firmware) -> Targets:
+    """What `insert_devices` would find now."""
+    rows = await conn.fetch(_COUNT, tenant, group_id, of.version, of.device_type)
+    skipped = {row["skip"]: row["devices"] for row in rows if row["skip"] is not None}
+    wanted = next((row for row in rows if row["skip"] is None), {"devices": 0, "busy": 0})
+    return Targets(wanted["devices"], wanted["busy"], skipped)

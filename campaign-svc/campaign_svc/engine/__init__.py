@@ -1,0 +1,1 @@
+"""The loops that release devices, judge what comes back, and sweep up after what did not."""

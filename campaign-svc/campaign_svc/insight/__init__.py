@@ -1,0 +1,1 @@
+"""What people look at: history, overview, forecasts and event streams, from counters."""

@@ -1,0 +1,119 @@
+"""SQL of the overview, all of it from counters and from campaigns that have not ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaign_svc.campaigns.campaign_store import COLUMNS, CampaignRecord, Firmware
+from pulse.runtime.db import Connection
+
+_WAITING = """
+SELECT c.id AS campaign_id, c.name, 'approval' AS why, coalesce(s.soak_until, c.promised_at) AS since,
+       'stage ' || s.name AS detail
+  FROM ota_campaigns c JOIN ota_campaign_stages s ON s.campaign_id = c.id AND s.number = c.current_stage
+ WHERE c.tenant_id = $1 AND c.status = 'RUNNING' AND s.status = 'AWAITING_APPROVAL'
+UNION ALL
+SELECT id, name, status_reason_code, status_reason_at, status_reason_detail FROM ota_campaigns
+ WHERE tenant_id = $1 AND status = 'PAUSED' AND status_reason_code IN ('gate_failed', 'firmware_withdrawn')
+UNION ALL
+SELECT id, name, 'aborted', status_reason_at, status_reason_detail FROM ota_campaigns
+ WHERE tenant_id = $1 AND status = 'ABORTED' AND status_reason_code IN ('abort_ratio', 'abort_sequential')
+   AND status_reason_at > now() - interval '3 days'
+UNION ALL
+SELECT id, name, 'slow', slow_since, format('sends %s of %s devices a minute', coalesce((
+           SELECT sum(dispatched) FROM ota_campaign_pace p
+            WHERE p.campaign_id = c.id AND p.at > now() - interval '60 seconds'), 0), round(promised_rate * 60))
+  FROM ota_campaigns c
+ WHERE tenant_id = $1 AND status = 'RUNNING' AND slow_since IS NOT NULL
+ ORDER BY since, campaign_id LIMIT 100
+"""
+_RUNNING = f"""
+SELECT {COLUMNS} FROM ota_campaigns WHERE tenant_id = $1 AND status = 'RUNNING' ORDER BY id DESC LIMIT 20
+"""
+_VERSIONS = """
+SELECT device_type, current_version AS version, sum(devices)::bigint AS devices FROM device_version_counts
+ WHERE tenant_id = $1 GROUP BY 1, 2 HAVING sum(devices) > 0 ORDER BY 3 DESC, 1, 2 LIMIT 100
+"""
+_FAILURES = """
+SELECT error_code, sum(attempts)::bigint AS attempts FROM tenant_failures
+ WHERE tenant_id = $1 AND hour > now() - interval '25 hours' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20
+"""
+_HEARD = """
+SELECT coalesce(sum(devices), 0)::bigint FROM device_heard_counts
+ WHERE tenant_id = $1 AND since > now() - interval '65 minutes'
+"""
+_USING = """
+SELECT id, name, status FROM ota_campaigns
+ WHERE tenant_id = $1 AND firmware_version_id = $2 AND status IN ('CREATED', 'RUNNING', 'PAUSED')
+ ORDER BY id DESC LIMIT 200
+"""
+_ON_VERSION = """
+SELECT coalesce(sum(devices), 0)::bigint FROM device_version_counts
+ WHERE tenant_id = $1 AND current_version = $2 AND ($3::text IS NULL OR device_type = $3)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRecord:
+    """A campaign that waits for a person, why, and since when."""
+
+    campaign_id: int
+    name: str
+    why: str
+    since: datetime
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsingRecord:
+    """A campaign that has not ended."""
+
+    id: int
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """How many devices of a type run a version."""
+
+    device_type: str
+    version: str | None
+    devices: int
+
+
+async def waiting(conn: Connection, tenant: str) -> list[WaitingRecord]:
+    """The longest first."""
+    return [WaitingRecord(**row) for row in await conn.fetch(_WAITING, tenant)]
+
+
+async def running(conn: Connection, tenant: str) -> list[CampaignRecord]:
+    """Newest first."""
+    return [CampaignRecord(**row) for row in await conn.fetch(_RUNNING, tenant)]
+
+
+async def versions(conn: Connection, tenant: str) -> list[VersionRecord]:
+    """The most frequent first."""
+    return [VersionRecord(**row) for row in await conn.fetch(_VERSIONS, tenant)]
+
+
+async def failures(conn: Connection, tenant: str) -> list[tuple[str, int]]:
+    """Failed attempts of the last 24 hours by error code, the most frequent first."""
+    return [(error_code, attempts) for error_code, attempts in await conn.fetch(_FAILURES, tenant)]
+
+
+async def devices_total(conn: Connection, tenant: str) -> int:
+    return await conn.fetchval("SELECT devices FROM device_totals WHERE tenant_id = $1", tenant) or 0
+
+
+async def heard_last_hour(conn: Connection, tenant: str) -> int:
+    return int(await conn.fetchval(_HEARD, tenant))
+
+
+async def using(conn: Connection, tenant: str, firmware_id: int) -> list[UsingRecord]:
+    """Campaigns with this firmware version that have not ended, newest first."""
+    return [UsingRecord(**row) for row in await conn.fetch(_USING, tenant, firmware_id)]
+
+
+async def devices_on(conn: Connection, tenant: str, firmware: Firmware) -> int:
+    """Devices of the firmware's type (any, where it has none) that run its version."""
+    return int(await conn.fetchval(_ON_VERSION, tenant, firmware.version, firmware.device_type))

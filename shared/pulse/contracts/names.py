@@ -9,6 +9,8 @@ MAX_LENGTH = 128
 _EDGE, _INNER = r"[^/+#\x00-\x20\x7f]", r"[^/+#\x00-\x1f\x7f]"
 PATTERN = rf"^{_EDGE}({_INNER}{{0,126}}{_EDGE})?$"
 _NAME = re.compile(PATTERN)
+RULE = "no / + # and no control characters, no space at either end, at most 128 characters"
+"""PATTERN in words, for whoever sent something else."""
 
 
 def is_name(text: str) -> bool:

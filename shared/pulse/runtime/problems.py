@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from pulse.contracts import names
 from pulse.runtime.errors import (
     FieldError,
     Invalid,
@@ -141,4 +142,14 @@ def field_error(error: Mapping[str, Any]) -> FieldError:
     place = [str(part) for part in error["loc"] if part not in {"body", "query", "path", "header"}]
     kind = str(error["type"])
     code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid")
-    return FieldError(".".join(place) or "body", code, str(error["msg"]).removeprefix("Value error, "))
+    return FieldError(".".join(place) or "body", code, _words(error))
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    """What is wrong, for a person."""
+    context = error.get("ctx", {})
+    if context.get("pattern") == names.PATTERN:
+        return names.RULE
+    if error["type"] in {"string_too_short", "missing"} and context.get("min_length", 1) == 1:
+        return "must not be empty" if error["type"] == "string_too_short" else "is needed"
+    return str(error["msg"]).removeprefix("Value error, ")

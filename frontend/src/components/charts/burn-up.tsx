@@ -147,7 +147,7 @@ function Drawing({ moments, marks, total, eta, live, width, place, pointed, onCu
       {bars.map((bar) => (
         <rect key={bar.from} x={x(bar.from) + 0.5} width={Math.max(1.5, x(bar.to) - x(bar.from) - 1.5)} y={foot - Math.max(2, height(bar.rate))} height={Math.max(2, height(bar.rate))} fill="var(--failed)" />
       ))}
-      {x.ticks(Math.max(2, Math.floor(width / 110))).map((tick) => (
+      {distinct(x.ticks(Math.max(2, Math.floor(width / 110))), clock).map((tick) => (
         <text key={+tick} x={x(tick)} y={foot + 19} textAnchor="middle" opacity={Math.abs(x(tick) - cursorX) < 44 ? 0 : 1}>
           {clock(+tick)}
         </text>
@@ -156,6 +156,9 @@ function Drawing({ moments, marks, total, eta, live, width, place, pointed, onCu
     </svg>
   );
 }
+
+/** Without ticks that would have the same words as the one before. */
+const distinct = (ticks: Date[], word: (at: number) => string) => ticks.filter((tick, place) => place === 0 || word(+tick) !== word(+ticks[place - 1]!));
 
 function Marks({ marks, x, foot, width }: { marks: StageMark[]; x: (at: number) => number; foot: number; width: number }) {
   return marks.map((mark, place) => {

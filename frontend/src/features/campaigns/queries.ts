@@ -40,7 +40,7 @@ export function useHistory(campaign: Campaign) {
     queryKey: ["history", campaign.id],
     queryFn: () => body(api.GET("/customer/ota/campaigns/{campaign_id}/history", of(campaign.id))),
     enabled: campaign.started_at !== null,
-    refetchInterval: moves ? 5000 : false,
+    refetchInterval: ({ state }) => moves && Math.min(5000, 1000 * (state.data?.resolution_seconds ?? 1)),
   });
 }
 

@@ -93,7 +93,7 @@ async def test_an_older_record_that_came_last_is_put_right(
     assert await control_of(kafka, campaign) == [(6, "PAUSED"), (5, "RUNNING"), (6, "PAUSED")]
 
 
-@pytest.mark.parametrize("unreadable", [None, b"", b"not json", b"{}"])
+@pytest.mark.parametrize("unreadable", [None, b"", b"not json", b"{}", b'{"tenant_id": "\xff"}', b"[" * 10_000])
 def test_a_record_that_cannot_be_read_is_passed(unreadable: bytes | None) -> None:
     topic = ControlTopic("unused")
     topic._take(encode(CampaignControl(tenant_id=TENANT, campaign_id=7, epoch=2, status="PAUSED", at=now())), 0)

@@ -5,10 +5,9 @@ import asyncio
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from msgspec import DecodeError
 
 from campaign_svc.metrics import OUTAGES
-from pulse.contracts.kafka import CONTROL, CampaignControl, decoder
+from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.process import pause
 
@@ -69,7 +68,7 @@ class ControlTopic:
     def _take(self, value: bytes | None, offset: int) -> None:
         try:
             record = _decoder.decode(value or b"")
-        except DecodeError as error:
+        except UNREADABLE as error:
             log.warning("control_record_unreadable", offset=offset, error=str(error))
             return
         self._last[record.campaign_id] = (record.epoch, CampaignStatus(record.status))

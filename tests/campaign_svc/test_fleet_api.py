@@ -1,6 +1,8 @@
 """`/customer/devices` and `/customer/device-groups` on the real database, under the service's own role."""
 
 import asyncio
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -37,7 +39,9 @@ async def test_a_registered_device_is_answered_found_and_listed(api: Caller) -> 
     assert await api.refused("POST", DEVICES, new("d1")) == (409, "device_exists", ["device_id"])
 
 
-@pytest.mark.parametrize("device_id", ["", "a/b", "a+b", "a#b", "a\0b", " a", "a\n", "x" * 129])
+@pytest.mark.parametrize(
+    "device_id", ["", "a/b", "a+b", "a#b", "a\0b", " a", "a\n", "x" * 129, "a\x85b", "a\ufffe", "\U0001ffff"]
+)
 async def test_a_device_id_that_cannot_be_a_topic_level_is_refused(api: Caller, device_id: str) -> None:
     status, _, fields = await api.refused("POST", DEVICES, new(device_id))
     assert (status, fields) == (422, ["device_id"])
@@ -152,3 +156,9 @@ async def test_another_tenants_devices_and_groups_are_not_there(api: Caller) -> 
     await foreign.post(GROUPS, {"group_id": "theirs", "name": "x"}, status=201)
     wrong = {"device_ids": ["mine"]}
     assert (await foreign.refused("POST", f"{GROUPS}/theirs/members", wrong))[:2] == (422, "unknown_device")
+
+
+@pytest.mark.parametrize("place", ["a\0", "\ud800", 7])
+async def test_a_cursor_that_no_page_has_given_is_refused(api: Caller, place: object) -> None:
+    after = urlsafe_b64encode(json.dumps([place]).encode()).decode()
+    assert await api.refused("GET", DEVICES, after=after) == (422, "invalid", ["after"])

@@ -115,6 +115,7 @@ async def test_a_list_is_paged_by_cursor_and_by_offset_and_searched(api: Caller)
         ({"offset": 10_001}, "offset"),
         ({"after": "nonsense"}, "after"),
         ({"after": "WyJhIl0"}, "after"),
+        ({"after": "WzkyMjMzNzIwMzY4NTQ3NzU4MDhd"}, "after"),  # [9223372036854775808]
         ({"search": "\0"}, "search"),
         ({"colour": "red"}, "colour"),
     ],

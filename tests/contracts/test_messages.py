@@ -131,7 +131,25 @@ def test_topics_of_devices_are_built_and_parsed_alike() -> None:
     assert marker_ordinal("pulse/ingest/x/marker") is None
 
 
-@pytest.mark.parametrize("text", ["", "a/b", "a+b", "a#", "a\0", "a\n", " a", "a ", "x" * 129])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a/b",
+        "a+b",
+        "a#",
+        "a\0",
+        "a\n",
+        " a",
+        "a ",
+        "x" * 129,
+        "a\x85b",
+        "a\ufffe",
+        "\ufdd0",
+        "\U0001ffff",
+        "\ud800",
+    ],
+)
 def test_names_that_cannot_be_topic_levels_are_refused(text: str) -> None:
     assert not is_name(text)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from pulse.runtime import jwks
@@ -71,6 +72,8 @@ async def test_a_good_token_says_who_asks_for_whom_and_as_what(
         ({"exp": time.time() - 60}, "expired"),
         ({"exp": None}, "expired"),
         ({"exp": "tomorrow"}, "exp must be a number"),
+        ({"exp": 10**400}, "exp must be a number"),
+        ({"exp": float("nan")}, "exp must be a number"),
         ({"nbf": time.time() + 3600}, "not valid yet"),
         ({"tenant_id": None}, "tenant_id"),
         ({"tenant_id": "a/b"}, "tenant_id"),
@@ -86,6 +89,22 @@ async def test_a_token_with_wrong_claims_is_refused_with_the_reason(
     status, detail = await ask(http, signed(provider.keys["k1"], **wrong))
     assert status == 401
     assert reason in detail
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 5_000 + b"]" * 5_000,
+        json.dumps(claims(sub="\ud800")).encode(),
+        json.dumps(claims(tenant_id="\ud800")).encode(),
+    ],
+    ids=["nested", "sub", "tenant"],
+)
+async def test_a_signed_token_that_nobody_could_use_is_refused(
+    http: httpx.AsyncClient, provider: IdentityProvider, payload: bytes
+) -> None:
+    token = jws.serialize_compact({"alg": "RS256", "kid": "k1"}, payload, provider.keys["k1"], algorithms=["RS256"])
+    assert (await ask(http, token))[0] == 401
 
 
 async def test_a_token_without_a_signature_is_refused(http: httpx.AsyncClient, provider: IdentityProvider) -> None:

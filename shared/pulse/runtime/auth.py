@@ -15,13 +15,15 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 from pydantic import model_validator
 
-from pulse.contracts.names import is_name
+from pulse.contracts.names import is_name, is_storable
 from pulse.runtime.errors import Forbidden, StartRefused, TooManyRequests, Unauthenticated
 from pulse.runtime.jwks import Jwks
 from pulse.runtime.rate_limit import RateLimits
 from pulse.runtime.settings import ServiceSettings
 
 LEEWAY_SECONDS = 10
+FAR = 1e300
+"""A time beyond it is none: not a number, infinite, or more than a float can hold."""
 ASYMMETRIC = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 
@@ -106,14 +108,14 @@ class Verifier:
         key = await self._keys.for_token(token)
         try:
             claims = jwt.decode(token, key, algorithms=list(self._keys.algorithms)).claims
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise Unauthenticated("the token's signature or form is not valid") from error
         self._check(claims)
         return self._principal(claims)
 
     def _check(self, claims: dict[str, Any]) -> None:
         now = time.time()
-        if _number(claims, "exp", float("-inf")) + LEEWAY_SECONDS < now:
+        if _number(claims, "exp", -FAR) + LEEWAY_SECONDS < now:
             raise Unauthenticated("the token has expired or names no exp")
         if _number(claims, "nbf", now) - LEEWAY_SECONDS > now:
             raise Unauthenticated("the token is not valid yet")
@@ -129,7 +131,7 @@ class Verifier:
         roles = claims.get(self._settings.auth_roles_claim)
         if not isinstance(tenant, str) or not is_name(tenant):
             raise Unauthenticated(f"the claim {self._settings.auth_tenant_claim} must be a tenant's name")
-        if not isinstance(subject, str) or not subject or "\0" in subject:
+        if not isinstance(subject, str) or not subject or not is_storable(subject):
             raise Unauthenticated("the claim sub must be a text")
         if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
             raise Unauthenticated(f"the claim {self._settings.auth_roles_claim} must be a list of texts")
@@ -138,7 +140,7 @@ class Verifier:
 
 def _number(claims: dict[str, Any], name: str, absent: float) -> float:
     value = claims.get(name, absent)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -FAR <= value <= FAR:
         raise Unauthenticated(f"the claim {name} must be a number")
     return float(value)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from pulse.contracts.names import MAX_LENGTH, PATTERN
+from pulse.contracts.names import MAX_LENGTH, PATTERN, is_storable
 from pulse.contracts.times import to_text
 from pulse.runtime.errors import FieldError, Invalid
 
@@ -24,7 +24,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+LAST_YEAR = 9998
+"""Of a time in a request: the calendar's ends are infinity to the database's driver, and leave zones no room."""
+
+
 def _utc(moment: datetime) -> datetime:
+    if not 1970 <= moment.year <= LAST_YEAR:
+        raise ValueError(f"a time from 1970 to {LAST_YEAR}")
     return moment.astimezone(UTC)
 
 
@@ -37,9 +43,17 @@ Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 """RFC 3339 in UTC with six fractional digits."""
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A time in a request: its offset must be named."""
-RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+MAX_BIGINT = 2**63 - 1
+RowId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=PATTERN)]
 """A device or group in a path: what could never be a name is refused, not looked for."""
+
+
+def _fits(part: object) -> bool:
+    """Whether the database can take this part of a cursor."""
+    if isinstance(part, int):
+        return abs(part) <= MAX_BIGINT
+    return isinstance(part, str) and is_storable(part)
 
 
 class Page(Body):
@@ -61,7 +75,7 @@ class Page(Body):
             key = json.loads(urlsafe_b64decode(self.after.encode() + b"=="))
         except ValueError:
             key = None
-        if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or "\0" in str(key):
+        if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or not all(map(_fits, key)):
             detail = "`after` must be the `next` of an earlier page"
             raise Invalid(detail, errors=(FieldError("after", "bad_cursor", detail),))
         return key

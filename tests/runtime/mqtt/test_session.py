@@ -182,7 +182,7 @@ def test_a_publish_above_the_brokers_maximum_is_refused_and_leaves_nothing_behin
     assert len(session.publish("t", bytes(92), "b", None, ())) == 100
 
 
-@pytest.mark.parametrize("topic", ["a/#", "+", "a\0b", "x" * 70_000, "\ud800", ""])
+@pytest.mark.parametrize("topic", ["a/#", "+", "a\0b", "a\x85b", "\ufffe", "x" * 70_000, "\ud800", ""])
 def test_a_topic_that_no_publish_can_have_is_refused_and_leaves_nothing_behind(topic: str) -> None:
     session = begun()
 

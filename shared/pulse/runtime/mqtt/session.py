@@ -23,6 +23,7 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
+from pulse.contracts.names import is_topic
 from pulse.runtime.mqtt.errors import BrokerDisconnected, ConnectRefused, PacketTooLarge, ProtocolError
 from pulse.runtime.mqtt.packet_ids import MOST, PacketIds
 from pulse.runtime.mqtt.port import MqttOptions, Received, T
@@ -96,8 +97,8 @@ class Session(Generic[T]):
         self, topic: str, payload: bytes, token: T, expiry: int | None, user_properties: Sequence[tuple[str, str]]
     ) -> bytes:
         """PUBLISH with QoS 1. Raises NotReady, PacketTooLarge, or ValueError for what no packet can carry."""
-        if "\0" in topic:
-            raise ValueError(f"NUL in topic {topic!r}")
+        if not is_topic(topic):  # a broker would end the connection, and with it what others have on the way
+            raise ValueError(f"topic {topic!r} has characters that no broker takes")
         packet_id = self._ids.take()
         try:
             packet = PublishPacket(

@@ -34,6 +34,7 @@ async def consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",
         session_timeout_ms=6_000,
         heartbeat_interval_ms=300,
+        fetch_max_wait_ms=100,  # a busy partition waits while a fetch waits for idle ones
         request_timeout_ms=10_000,
         metadata_max_age_ms=60_000,
     )

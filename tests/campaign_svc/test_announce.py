@@ -43,7 +43,7 @@ async def agreeing(loops: Pool, kafka: str, announcer: Announcer) -> AsyncIterat
             stop.set()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 45) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.02)

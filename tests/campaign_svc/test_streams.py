@@ -39,7 +39,7 @@ def of(campaign: int) -> str:
     return f"/customer/ota/campaigns/{campaign}/events"
 
 
-async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.02)

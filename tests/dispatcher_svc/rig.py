@@ -167,7 +167,7 @@ class Rig:
         """The last outcome of each device."""
         return {r.device_id: r.outcome.value for r in self.results_of(campaign)}
 
-    async def settled(self, campaign: int, devices: int, seconds: float = 20) -> dict[str, str]:
+    async def settled(self, campaign: int, devices: int, seconds: float = 45) -> dict[str, str]:
         """Waits until each of so many devices has a result."""
         await until(lambda: len(self.outcomes(campaign)) >= devices, seconds)
         return self.outcomes(campaign)

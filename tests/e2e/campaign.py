@@ -80,7 +80,7 @@ class Campaign:
         entries = _read(await self.http.get(f"{self._path}/timeline"))["entries"]
         return [entry["event"] for entry in entries]
 
-    async def until(self, holds: Callable[[Json], bool], seconds: float = 30) -> Json:
+    async def until(self, holds: Callable[[Json], bool], seconds: float = 60) -> Json:
         """The first answer of which something holds; rows are looked at meanwhile. Fails with the last answer.
 
         A gateway without a service behind it, or a service without its database, is waited for.
@@ -100,15 +100,15 @@ class Campaign:
             await asyncio.sleep(LOOK_SECONDS)
         raise AssertionError(f"not within {seconds:g} s; campaign {self.id} is {answer}")
 
-    async def until_ended(self, seconds: float = 30) -> Json:
+    async def until_ended(self, seconds: float = 60) -> Json:
         """Until it has ended and no device is unsettled any more."""
         return await self.until(lambda c: c["status"] in ENDED and c["completed_at"] is not None, seconds)
 
-    async def until_done(self, number: int, seconds: float = 30) -> Json:
+    async def until_done(self, number: int, seconds: float = 60) -> Json:
         """Until so many devices have succeeded."""
         return await self.until(lambda c: bool(c["succeeded"] >= number), seconds)
 
-    async def until_devices(self, holds: Callable[[dict[str, Json]], bool], seconds: float = 30) -> dict[str, Json]:
+    async def until_devices(self, holds: Callable[[dict[str, Json]], bool], seconds: float = 60) -> dict[str, Json]:
         """The first device rows of which something holds. Fails with the last ones."""
         rows: dict[str, Json] = {}
         deadline = time.monotonic() + seconds

@@ -24,7 +24,7 @@ from tests.real_parts import Broker, Database
 from tests.status_ingest_svc.world import TENANT
 
 
-async def eventually(what: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+async def eventually(what: Callable[[], Awaitable[object]], seconds: float = 45) -> None:
     """Returns when `what` holds. Fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await what():

@@ -1,6 +1,6 @@
 /** Everything by keyboard: pages, campaigns, firmware, any device by its id, and a few actions. */
 import { useQuery } from "@tanstack/react-query";
-import { Command } from "cmdk";
+import { Command, defaultFilter } from "cmdk";
 import { Boxes, LayoutGrid, LogOut, Moon, Package, Plus, Radio, Rocket, Upload, type LucideIcon } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
@@ -12,6 +12,18 @@ import { signOut, useMay } from "./session";
 const ITEM = "flex h-9 cursor-pointer items-center gap-3 rounded-lg px-3 text-[13px] data-[selected=true]:bg-neutral-tint";
 const GROUP = "[&_[cmdk-group-heading]]:px-3 [&_[cmdk-group-heading]]:pt-3 [&_[cmdk-group-heading]]:pb-1 [&_[cmdk-group-heading]]:text-xs [&_[cmdk-group-heading]]:text-ink-3";
 
+interface Found {
+  id: number;
+  name: string;
+}
+const valueOf = ({ id, name }: Found) => `campaign ${id} ${name}`;
+
+const DEVICE = "device ";
+/** Any text may be a device's id, so that comes last. */
+const rank = (value: string, search: string, keywords?: string[]) => (value.startsWith(DEVICE) ? 0.001 : defaultFilter(value, search, keywords));
+
+const NONE: Found[] = [];
+
 export default function Palette({ close, toggleTheme }: { close: () => void; toggleTheme: () => void }) {
   const [text, setText] = useState("");
   const navigate = useNavigate();
@@ -21,20 +33,30 @@ export default function Palette({ close, toggleTheme }: { close: () => void; tog
     void navigate(to);
   };
   const found = useFound(useRested(text.trim(), 150));
+  const [chosen, setChosen] = useState("");
+  const [shown, setShown] = useState(found);
+  if (found !== shown) {
+    // What was found last is what Enter means.
+    setShown(found);
+    if (text.trim() && found[0]) setChosen(valueOf(found[0]));
+  }
   return (
     <Command.Dialog
       open
       onOpenChange={(open) => !open && close()}
       label={t.palette.label}
+      value={chosen}
+      onValueChange={setChosen}
+      filter={rank}
       overlayClassName="fixed inset-0 z-40 bg-overlay"
       contentClassName="fixed top-[12vh] left-1/2 z-50 w-[calc(100vw-2rem)] max-w-140 -translate-x-1/2 overflow-hidden rounded-xl border border-line bg-raised shadow-raised"
     >
       <Command.Input value={text} onValueChange={setText} placeholder={t.palette.placeholder} className="h-13 w-full border-b border-line bg-transparent px-5 text-sm outline-none" />
       <Command.List className="max-h-[50vh] overflow-y-auto p-2">
         <Command.Empty className="px-3 py-6 text-center text-[13px] text-ink-3">{t.palette.nothing}</Command.Empty>
-        {found.campaigns.length > 0 && (
+        {found.length > 0 && (
           <Command.Group heading={t.palette.campaigns} className={GROUP}>
-            {found.campaigns.map(({ id, name }) => item(Rocket, name, go(`/ota/campaigns/${id}`), `campaign ${id} ${name}`))}
+            {found.map((campaign) => item(Rocket, campaign.name, go(`/ota/campaigns/${campaign.id}`), valueOf(campaign)))}
           </Command.Group>
         )}
         <Command.Group heading={t.palette.goTo} className={GROUP}>
@@ -43,7 +65,7 @@ export default function Palette({ close, toggleTheme }: { close: () => void; tog
           {item(Package, t.nav.firmware, go("/ota/firmware"))}
           {item(Radio, t.nav.devices, go("/devices"))}
           {item(Boxes, t.nav.groups, go("/groups"))}
-          {text.trim() && item(Radio, t.palette.device(text.trim()), go(`/devices/${encodeURIComponent(text.trim())}`), `device ${text}`)}
+          {text.trim() && item(Radio, t.palette.device(text.trim()), go(`/devices/${encodeURIComponent(text.trim())}`), `${DEVICE}${text}`)}
         </Command.Group>
         <Command.Group heading={t.palette.actions} className={GROUP}>
           {may.operate && item(Plus, t.campaigns.create, go("/ota/campaigns/new"))}
@@ -72,11 +94,11 @@ function Item({ icon: Icon, value, onSelect, children }: { icon: LucideIcon; val
   );
 }
 
-function useFound(search: string) {
+function useFound(search: string): Found[] {
   const campaigns = useQuery({
     queryKey: ["palette", search],
     queryFn: async () => (await body(api.GET("/customer/ota/campaigns", { params: { query: { limit: 6, ...(search && { search }) } } }))).campaigns.map(({ id, name }) => ({ id, name })),
     placeholderData: (before) => before,
   });
-  return { campaigns: campaigns.data ?? [] };
+  return campaigns.data ?? NONE;
 }

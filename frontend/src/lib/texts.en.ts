@@ -398,6 +398,7 @@ export const t = {
     summary: "What will happen",
     preview: "Counted by the server",
     previewCounting: "Counting",
+    previewRefused: "Something above cannot be as it is; it is marked.",
     previewFill: "Choose firmware and a group to see what will happen.",
     willUpdate: (n: number) => `${devices(n)} will be updated`,
     busy: (n: number) => `${devices(n)} ${n === 1 ? "is" : "are"} in another campaign now and ${n === 1 ? "waits" : "wait"} for it`,

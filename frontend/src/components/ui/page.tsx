@@ -2,6 +2,7 @@
 import { ChevronRight } from "lucide-react";
 import { Fragment, useEffect, type ReactNode } from "react";
 import { Link } from "react-router";
+import { cn } from "@/lib/cn";
 import { t } from "@/lib/texts.en";
 
 interface Head {
@@ -20,7 +21,7 @@ export function PageHead({ title, under, crumbs = NONE, aside, actions }: Head) 
   }, [title]);
   return (
     <header className="mb-6">
-      <div className="mb-3 flex min-h-5 items-center justify-between gap-4">
+      <div className={cn("mb-3 flex min-h-5 items-center justify-between gap-4", crumbs.length === 0 && !aside && "max-lg:hidden")}>
         <nav aria-label={t.breadcrumbs} className="flex min-w-0 items-center gap-2 text-xs text-ink-3">
           {crumbs.map(({ to, name }) => (
             <Fragment key={to}>

@@ -214,7 +214,7 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
     placeholderData: keepPreviousData,
   });
   const { data } = counted;
-  const known = ready && data ? data.would_update : null;
+  const known = ready && data && !counted.isError ? data.would_update : null;
   // Errors that belong to a field stand there.
   const general = refusal && refusal.fields.length === 0 ? refusal : null;
   useEffect(() => {
@@ -238,7 +238,7 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
       <div aria-live="polite" className="mt-5 border-t border-line pt-4 text-[13px]">
         {!ready ? (
           <p className="text-ink-3">{t.create.previewFill}</p>
-        ) : data ? (
+        ) : data && !counted.isError ? (
           <>
             <p className="text-[17px] font-semibold">{t.create.willUpdate(data.would_update)}</p>
             <ul className="mt-1.5 space-y-1 text-xs text-ink-2">
@@ -250,7 +250,7 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
             </ul>
           </>
         ) : counted.isError ? (
-          <p className="text-failed-text">{asRefusal(counted.error).detail}</p>
+          <p className="text-failed-text">{asRefusal(counted.error).fields.length > 0 ? t.create.previewRefused : asRefusal(counted.error).detail}</p>
         ) : (
           <p className="text-ink-3">{t.create.previewCounting}</p>
         )}

@@ -16,6 +16,7 @@ import { useRested } from "@/lib/live/use-live";
 import { LOOK, ORDER, type Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useRows } from "../queries";
+import { eachOnce } from "../rows";
 
 const ROW = 44;
 const IN_SIGHT = 12;
@@ -34,7 +35,7 @@ export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: P
   const rested = useRested(search.trim());
   const counts = campaign.status_breakdown;
   const rows = useRows(campaign, only, rested, reason);
-  const all = rows.data?.pages.flatMap((page) => page.rows) ?? [];
+  const all = eachOnce(rows.data?.pages.flatMap((page) => page.rows) ?? []);
   const filters = [{ value: "" as const, label: t.rows.all, total: campaign.total_devices }, ...ORDER.filter((status) => counts[status]).map((status) => ({ value: status, label: LOOK[status].word, total: counts[status] }))];
   const clear = () => {
     setSearch("");

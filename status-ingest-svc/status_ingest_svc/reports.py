@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from pulse.contracts.mqtt import SHARED_REPORTS, marker_topic
+from pulse.contracts.mqtt import marker_topic, shared_reports
 from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received
 from status_ingest_svc import metrics
 from status_ingest_svc.inbox import Inbox
@@ -45,6 +45,7 @@ class Reports:
         self._tls = ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None
         self._most = FULL * settings.ingest_batch
         self._marker = marker_topic(lease.ordinal)
+        self._shared = shared_reports(settings.mqtt_group)
         self._connected = asyncio.Event()
         self._gone = asyncio.Event()
         self._subscribed = asyncio.Event()
@@ -84,7 +85,7 @@ class Reports:
             try:
                 await self._connected.wait()
                 await self._client.subscribe(self._marker)
-                await self._client.unsubscribe(SHARED_REPORTS)
+                await self._client.unsubscribe(self._shared)
                 self._subscribed.set()
                 await self.pass_marker()
                 await self._client.disconnect(session_expiry=0)
@@ -134,7 +135,7 @@ class Reports:
         return MqttOptions(
             host=self._settings.mqtt_host,
             port=self._settings.mqtt_port,
-            client_id=f"pulse-ingest-{self._lease.ordinal}",
+            client_id=f"{self._settings.mqtt_group}-{self._lease.ordinal}",
             username=self._settings.mqtt_user,
             password=self._settings.mqtt_password,
             tls=self._tls,
@@ -149,7 +150,7 @@ class Reports:
             if not self._new_ones:
                 return
             try:
-                await self._client.subscribe(SHARED_REPORTS, self._marker)
+                await self._client.subscribe(self._shared, self._marker)
             except MqttError as error:
                 log.warning("subscribe_failed", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)

@@ -12,6 +12,10 @@ class Settings(ServiceSettings):
     """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections; `mqtt_ca_file`
     turns TLS on.
 
+    `mqtt_group` names the group in which replicas share the reports, and their sessions (`{group}-0`, …). It is the same
+    for all replicas, and must be a secret where the broker lets any client join any group or take any client id, as
+    Mosquitto does: a device in the group is dealt reports, which then are lost.
+
     The backoffs are base values in seconds: a retry waits base × 4^(failures − 1), an offline or refused device
     base × 2^(tries so far), both at most an hour, ± 20 %.
     """
@@ -24,6 +28,7 @@ class Settings(ServiceSettings):
     mqtt_user: str | None = None
     mqtt_password: Annotated[str | None, Field(repr=False)] = None
     mqtt_ca_file: Path | None = None
+    mqtt_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", repr=False)] = "pulse-ingest"
     ingest_batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     ingest_linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 20
     ingest_lease_seconds: Seconds = 15

@@ -51,7 +51,7 @@ def test_each_service_gets_what_it_needs_and_no_other_role_s_password(base: Foun
         "AUTH_KEY_FILE",
     }
     assert set(given["dispatcher-svc-1"]) == shared | mqtt
-    assert set(given["status-ingest-svc-1"]) == shared | mqtt | {"POSTGRES_DSN"}
+    assert set(given["status-ingest-svc-1"]) == shared | mqtt | {"POSTGRES_DSN", "MQTT_GROUP"}
     assert given["campaign-svc-1"]["POSTGRES_DSN"].startswith("postgresql://campaign_svc:")
     assert given["campaign-svc-1"]["LOOPS_POSTGRES_DSN"].startswith("postgresql://campaign_loops:")
     assert given["dispatcher-svc-1"]["MQTT_USER"] == "svc-dispatcher"

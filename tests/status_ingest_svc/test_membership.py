@@ -1,11 +1,14 @@
 """Replicas share the reports, survive each other, and say up to when they have taken everything in."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
+import aiomqtt
 import pytest
 
 from pulse.contracts.kafka import Outcome
+from pulse.contracts.mqtt import shared_reports, user_name
 from pulse.contracts.status import Row, Status
 from tests.status_ingest_svc.service import Devices, Replica, Service, eventually, frozen, send_results
 from tests.status_ingest_svc.world import World, names, result
@@ -24,6 +27,30 @@ async def test_two_replicas_share_the_reports(service: Service, seen: World, fle
     assert shares == [100, 100]
     assert [member["ordinal"] for member in await seen.members()] == [0, 1]
     await seen.assert_counters_equal_rows(campaign)
+
+
+async def test_a_device_that_knows_only_the_usual_name_is_dealt_nothing_and_ends_no_session(
+    service: Service, seen: World, fleet: Devices
+) -> None:
+    reporters = names(60)
+    campaign = await seen.campaign(reporters, DISPATCHED)
+    replica = await service.start(MQTT_GROUP="nobody-knows")
+    user = user_name("thieves", "t1")
+    service.broker.add_accounts({user: "its-password"})
+    async with AsyncExitStack() as thieves:
+        for ordinal in range(3):
+            thief = aiomqtt.Client(
+                service.broker.host,
+                service.broker.port,
+                identifier=f"pulse-ingest-{ordinal}",
+                username=user,
+                password="its-password",
+                protocol=aiomqtt.ProtocolVersion.V5,
+            )
+            await (await thieves.enter_async_context(thief)).subscribe(shared_reports("pulse-ingest"), qos=1)
+        await _report(fleet, campaign, reporters)
+        await _ends(seen, campaign, {"SUCCESS": 60})
+    assert len(replica.said("mqtt_connected")) == 1
 
 
 async def test_the_survivor_takes_what_waits_for_a_dead_replica(service: Service, seen: World, fleet: Devices) -> None:

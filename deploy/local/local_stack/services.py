@@ -61,8 +61,12 @@ class Foundations:
         return {"KAFKA_BOOTSTRAP": self.kafka.bootstrap, **self.mqtt("svc-dispatcher")}
 
     def for_ingest(self) -> dict[str, str]:
-        database = {"POSTGRES_DSN": self.database("status_ingest_svc")}
-        return {**database, "KAFKA_BOOTSTRAP": self.kafka.bootstrap, **self.mqtt("svc-ingest")}
+        return {
+            "POSTGRES_DSN": self.database("status_ingest_svc"),
+            "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
+            "MQTT_GROUP": secret(self.secrets_dir / "mqtt-group"),
+            **self.mqtt("svc-ingest"),
+        }
 
     def for_setup(self) -> dict[str, str]:
         """The environment of the set-up job: a superuser's address, and the roles' passwords."""

@@ -10,7 +10,6 @@ from pulse.contracts.names import is_name
 from pulse.contracts.times import to_text
 
 REPORT_FILTER = "tenant/+/device/+/ota/status"
-SHARED_REPORTS = f"$share/pulse-ingest/{REPORT_FILTER}"
 COMMAND_TEMPLATE = "tenant/{tenant_id}/device/{device_id}/commands"
 MAX_REPORT_BYTES = 8192
 MAX_ERROR_CHARACTERS = 500
@@ -33,6 +32,11 @@ def reporter(topic: str) -> tuple[str, str] | None:
     if found is None or not (is_name(found[1]) and is_name(found[2])):
         return None
     return found[1], found[2]
+
+
+def shared_reports(group: str) -> str:
+    """The filter under which the members of a group share all reports."""
+    return f"$share/{group}/{REPORT_FILTER}"
 
 
 def marker_topic(ordinal: int) -> str:

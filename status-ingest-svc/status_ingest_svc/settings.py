@@ -12,7 +12,7 @@ class Settings(ServiceSettings):
     """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections; `mqtt_ca_file`
     turns TLS on.
 
-    `mqtt_group` names the group in which replicas share the reports, and their sessions (`{group}-0`, …). It is the same
+    `mqtt_group` names the group in which replicas share the reports, and their sessions (`{group}-0`). It is the same
     for all replicas, and must be a secret where the broker lets any client join any group or take any client id, as
     Mosquitto does: a device in the group is dealt reports, which then are lost.
 

@@ -1,5 +1,6 @@
 """Lines of a CSV file, one by one: which become devices, and what is said of the others."""
 
+import time
 from io import BytesIO
 
 import pytest
@@ -100,6 +101,14 @@ def test_two_wrong_fields_of_a_line_are_two_errors() -> None:
 )
 def test_a_wrong_header_names_its_columns(header: str, field: str, code: str) -> None:
     assert errors(header)[0] == (1, field, code)
+
+
+def test_a_header_of_very_many_columns_is_read_in_passing() -> None:
+    header = ",".join(f"{n:x}" for n in range(13_000))
+    assert len(header) < MAX_LINE_BYTES
+    began = time.process_time()
+    assert len(errors(header)) == 13_002
+    assert time.process_time() - began < 0.5
 
 
 def test_a_header_that_cannot_be_read_is_an_error_of_line_1() -> None:

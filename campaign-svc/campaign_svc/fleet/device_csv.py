@@ -6,7 +6,7 @@ with or without a byte order mark, lines ended by LF or CRLF, blank lines are pa
 """
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -90,8 +90,8 @@ def _header_errors(columns: list[str]) -> list[LineError]:
     ]
     twice = [
         LineError(column, "duplicate_column", "this column is there twice", 1)
-        for column in dict.fromkeys(columns)
-        if columns.count(column) > 1
+        for column, number in Counter(columns).items()
+        if number > 1
     ]
     return missing + unknown + twice
 

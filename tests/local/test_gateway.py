@@ -54,6 +54,12 @@ async def client(door: Gateway) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
+@pytest.mark.parametrize("path", ["/customer/firmware", "/customer/devices", "/files/x", "/"])
+async def test_a_method_that_nobody_knows_is_a_problem_with_405(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.request("PROPFIND", path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
 @pytest.mark.parametrize("prefix", ["", "/api/v1"])
 @pytest.mark.parametrize(
     ("path", "service"),

@@ -46,9 +46,9 @@ class Campaign:
     async def _control(self, what: str) -> Asked:
         return self._noted(what, await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"}))
 
-    async def pause_unannounced(self) -> None:
-        """Pauses while Kafka is away: saved, and 202."""
-        answer = await self.http.post(f"{self._path}/pause", json={})
+    async def unannounced(self, what: str) -> None:
+        """Starts, pauses or aborts it while Kafka is away: saved, and 202."""
+        answer = await self.http.post(f"{self._path}/{what}", json={})
         assert (answer.status_code, answer.json()["control"]) == (202, "pending"), answer.text
 
     async def retry_failed(self) -> int:

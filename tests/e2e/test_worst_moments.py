@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pulse.contracts.kafka import CONTROL, REQUESTS, CampaignControl, DispatchRequest
 from tests.e2e import guarantees
 from tests.e2e.arrange import NEW, Site
-from tests.e2e.campaign import Asked, Campaign, Json
+from tests.e2e.campaign import Asked, Campaign
 from tests.e2e.histories import commands
 from tests.e2e.stack import Stack
 from tests.e2e.topics import content
@@ -26,7 +26,7 @@ async def test_killed_between_the_commit_of_a_pause_and_its_announcement_dispatc
         campaign = await site.started(rate=300)
         await campaign.until_done(10)
         await site.stack.kill("kafka")
-        await campaign.pause_unannounced()
+        await campaign.unannounced("pause")
         await site.stack.kill(*victims)
         await site.stack.restart("kafka")
         assert [r.status for r in await told(site.stack, campaign)] == ["RUNNING"], "it was announced before the kill"
@@ -59,33 +59,23 @@ async def heard(stack: Stack, campaign: Campaign, status: str) -> float:
 async def test_killed_between_claim_and_send_the_devices_are_claimed_again_and_updated_once(site: Site) -> None:
     victims = site.stack.processes("campaign-svc")
     async with site.fleet(DEVICES) as fleet:
-        campaign = await site.started(rate=300)
-        await campaign.until_done(5)
+        campaign = await site.campaign(await site.firmware(), rate=300)
         await site.stack.kill("kafka")
-        before = {key(row) for row in await site.watch.rows() if row["status"] == "QUEUED"}
-        await campaign.until_devices(lambda rows: len(claimed(rows) - before) >= 5)
+        await campaign.unannounced("start")
+        await campaign.until(lambda c: c["status_breakdown"]["QUEUED"] >= 20)
         await site.stack.kill(*victims)
-        rows = {(row["device_id"], row["attempt"]) for row in await site.watch.rows() if row["status"] == "QUEUED"}
+        unsent = {(row["device_id"], row["attempt"]) for row in await site.watch.rows() if row["status"] == "QUEUED"}
         await site.stack.restart("kafka")
+        assert len(unsent) >= 20
+        assert not await requested(site.stack, campaign), "the kill came too late"
         end = await campaign.until_ended(50)
-        after = await campaign.devices()
-    unsent = rows - await requested(site.stack, campaign)
-    assert len(unsent) >= 5, "all that was claimed had been sent"
+        rows = await campaign.devices()
     assert (end["status"], end["succeeded"]) == ("COMPLETED", DEVICES)
     assert {agent.memory.version for agent in fleet} == {NEW}
-    assert all(after[name]["attempt"] > attempt for name, attempt in unsent)
-    assert not [row for row in after.values() if row["failures"]], "a device was blamed for it"
+    assert {rows[name]["attempt"] for name, _ in unsent} == {2}, "claimed again, once"
+    assert not [row for row in rows.values() if row["failures"]], "a device was blamed for it"
     assert len(commands(fleet)) == DEVICES, "a device was commanded twice"
     await guarantees.hold(site)
-
-
-def key(row: Json) -> tuple[str, int]:
-    return row["device_id"], row["attempt"]
-
-
-def claimed(rows: dict[str, Json]) -> set[tuple[str, int]]:
-    """Devices that are QUEUED, with their attempts."""
-    return {key(row) for row in rows.values() if row["status"] == "QUEUED"}
 
 
 async def requested(stack: Stack, campaign: Campaign) -> set[tuple[str, int]]:

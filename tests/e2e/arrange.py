@@ -59,6 +59,10 @@ class Site:
     def agents(self) -> list[Agent]:
         return [agent for fleet in self.fleets for agent in fleet]
 
+    def bearing(self, role: str) -> dict[str, str]:
+        """The headers of somebody of this tenant with only that role."""
+        return {"Authorization": f"Bearer {self.stack.token(self.tenant, role)}"}
+
     async def post(self, path: str, body: Json) -> Json:
         """The answer's body. Fails on a refusal."""
         answer = await self.http.post(path, json=body)
@@ -80,13 +84,18 @@ class Site:
         }
         return int((await self.post("/customer/firmware", firmware))["id"])
 
-    async def accounts(self, number: int) -> list[Account]:
-        """New devices: registered, members of the group, known to the broker."""
+    async def registered(self, number: int) -> list[str]:
+        """New devices, members of the group; nobody is there to speak for them. At most 10,000."""
         names = [f"d{next(self._numbers):03}" for _ in range(number)]
-        accounts = [Account(self.tenant, name, secrets.token_urlsafe(12), DEVICE_TYPE, OLD) for name in names]
         known = {"device_type": DEVICE_TYPE, "current_version": OLD}
         await self.post("/customer/devices/bulk", {"devices": [{"device_id": name, **known} for name in names]})
         await self.post(f"/customer/device-groups/{GROUP}/members", {"device_ids": names})
+        return names
+
+    async def accounts(self, number: int) -> list[Account]:
+        """New devices: registered, members of the group, known to the broker."""
+        names = await self.registered(number)
+        accounts = [Account(self.tenant, name, secrets.token_urlsafe(12), DEVICE_TYPE, OLD) for name in names]
         passwords = {user_name(self.tenant, a.device_id): a.password for a in accounts}
         await asyncio.to_thread(broker_accounts.add, self.stack.folder, passwords)
         return accounts

@@ -46,10 +46,29 @@ class Campaign:
     async def _control(self, what: str) -> Asked:
         return self._noted(what, await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"}))
 
-    async def pause_unannounced(self) -> None:
-        """Pauses while Kafka is away: saved, and 202."""
-        answer = await self.http.post(f"{self._path}/pause", json={})
+    async def unannounced(self, what: str) -> None:
+        """Starts, pauses or aborts it while Kafka is away: saved, and 202."""
+        answer = await self.http.post(f"{self._path}/{what}", json={})
         assert (answer.status_code, answer.json()["control"]) == (202, "pending"), answer.text
+
+    async def retry_failed(self) -> int:
+        """An operator's retry of all failed devices, which alone may change a finished row; how many there are."""
+        await self.watch.look()
+        self.watch.retried(self.id)
+        answer = await self.http.post(f"{self._path}/retry", json={})
+        assert answer.status_code == 202, answer.text
+        return int(answer.json()["accepted"])
+
+    async def approve(self, stage: int, headers: dict[str, str]) -> int:
+        """The status of the answer to one who brings these headers."""
+        answer = await self.http.post(f"{self._path}/stages/{stage}/approve", json={}, headers=headers)
+        return answer.status_code
+
+    async def refused(self, what: str) -> str:
+        """The code of the refusal of a control change. Fails when it is not refused."""
+        answer = await self.http.post(f"{self._path}/{what}", json={})
+        assert answer.status_code == 409, answer.text
+        return str(answer.json()["code"])
 
     async def change_rate(self, rate: int) -> Asked:
         self.rates.append(rate)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from pulse.contracts.kafka import (
     CONTROL,
@@ -125,7 +126,7 @@ def different_commands(came: Sequence[Came], requests: Sequence[DispatchRequest]
 
 def commands_while_paused(control: Sequence[Asked], came: Sequence[Came]) -> Iterator[str]:
     """3: no command later than 250 ms after a pause or an abort was answered, until it is started again."""
-    for asked, following in zip(control, [*control[1:], None], strict=True):
+    for asked, following in zip_longest(control, control[1:]):
         until = following.answered - 1.0 if following else float("inf")
         if asked.what in {"pause", "abort"}:
             late = [c for c in came if asked.answered + AFTER_PAUSE_SECONDS < c.at < until]

@@ -27,8 +27,9 @@ FAST = {
     "SWEEP_GRACE_SECONDS": "1",
     "INGEST_LEASE_SECONDS": "4",
     "CAUGHT_UP_SECONDS": "0.5",
+    "CHUNK_ROWS": "10",
 }
-"""What nobody would wait for in a test; all else has its default."""
+"""What nobody would wait for in a test, and chunks that a test can see the middle of; all else has its default."""
 EPHEMERAL = 32_768
 """From here on the kernel gives ports to outgoing connections; a service that is started again could miss its own."""
 TRIES = 50

@@ -40,7 +40,7 @@ async def test_nothing_is_sent_while_kafka_is_away_and_a_pause_of_then_is_announ
         await campaign.until_done(10)
         await site.stack.kill("kafka")
         killed = time.time()
-        await campaign.pause_unannounced()
+        await campaign.unannounced("pause")
         await asyncio.sleep(1)
         await site.stack.restart("kafka")
         await campaign.until(lambda c: c["status_breakdown"]["QUEUED"] == 0, 40)

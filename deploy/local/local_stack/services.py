@@ -64,7 +64,7 @@ class Foundations:
         return {
             "POSTGRES_DSN": self.database("status_ingest_svc"),
             "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
-            "MQTT_GROUP": secret(self.secrets_dir / "mqtt-group"),
+            "MQTT_GROUP": f"pulse-ingest-{secret(self.secrets_dir / 'mqtt-group')}",
             **self.mqtt("svc-ingest"),
         }
 

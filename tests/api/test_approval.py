@@ -34,7 +34,9 @@ async def test_a_failed_gate_may_be_approved_while_the_campaign_is_paused_and_tw
     path = await canary(world, "FAILED", "PAUSED")
     admin = world.api.as_("admin")
     for _ in range(2):
-        assert (await admin.post(f"{path}/stages/0/approve"))["status"] == "PAUSED"
+        answer = await admin.post(f"{path}/stages/0/approve")
+        assert (answer["status"], answer["stages"][0]["approved_by"]) == ("PAUSED", "admin@acme")
+        assert answer["stages"][0]["approved_at"]
     entries = (await admin.get(f"{path}/timeline"))["entries"]
     assert [entry["event"] for entry in entries].count("approved") == 1
 

@@ -88,7 +88,7 @@ class NewRate(Body):
 
 
 class Stage(BaseModel):
-    """A stage with its gate and what its devices are at."""
+    """A stage with its gate and what its devices are at; `approved_by` an approver: the gate is open from then on."""
 
     number: int
     name: str
@@ -102,6 +102,8 @@ class Stage(BaseModel):
     total: int
     status_breakdown: dict[Status, int]
     soak_until: Timestamp | None
+    approved_by: str | None
+    approved_at: Timestamp | None
 
 
 class StatusReason(BaseModel):

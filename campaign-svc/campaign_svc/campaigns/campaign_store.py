@@ -15,7 +15,7 @@ COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_ty
     status_reason_code, status_reason_detail, status_reason_by, status_reason_at, created_at, created_by, started_at,
     completed_at, promised_at, slow_since"""
 STAGE = """campaign_id, number, name, share, device_count, rollout_rate, soak_seconds, min_success, approval, status,
-    soak_until"""
+    soak_until, approved_by, approved_at"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,8 @@ class StageRecord:
     approval: bool
     status: str
     soak_until: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class View:
             total=sum(breakdown.values()),
             status_breakdown=breakdown,
             soak_until=stage.soak_until,
+            approved_by=stage.approved_by,
+            approved_at=stage.approved_at,
         )
 
     def _reason(self) -> StatusReason | None:

@@ -1293,7 +1293,7 @@ export interface components {
         };
         /**
          * Stage
-         * @description A stage with its gate and what its devices are at.
+         * @description A stage with its gate and what its devices are at; `approved_by` an approver: the gate is open from then on.
          */
         Stage: {
             /** Number */
@@ -1325,6 +1325,10 @@ export interface components {
             };
             /** Soak Until */
             soak_until: string | null;
+            /** Approved By */
+            approved_by: string | null;
+            /** Approved At */
+            approved_at: string | null;
         };
         /**
          * Status

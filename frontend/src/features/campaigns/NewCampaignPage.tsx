@@ -21,6 +21,9 @@ import { campaignUrl, createCampaign, preview } from "./queries";
 type Form = UseFormReturn<Plan>;
 const ICON: Record<Preset, LucideIcon> = { careful: Snail, normal: ShieldCheck, urgent: Siren };
 
+/** As many in a line as leave a value room beside its unit. */
+const NUMBERS = "sm:grid-cols-[repeat(auto-fit,minmax(9.5rem,1fr))]";
+
 const whole = (low: number, high: number, optional = false) => ({
   validate: (text: string) => (optional && text.trim() === "") || (/^\d+$/.test(text.trim()) && Number(text) >= low && Number(text) <= high) || t.create.whole(low, high),
 });
@@ -143,7 +146,7 @@ function Stages({ form }: { form: Form }) {
           </Button>
         )}
       </div>
-      <div className="mt-5 grid gap-4 border-t border-line pt-5 sm:grid-cols-3">
+      <div className={cn("mt-5 grid gap-4 border-t border-line pt-5", NUMBERS)}>
         <TextField label={fields.length > 0 ? `${t.create.rate}, last stage` : t.create.rate} unit={t.create.perMinute} inputMode="numeric" error={formState.errors.rate?.message} {...register("rate", whole(1, 600_000))} />
         <TextField label={t.create.rampStart} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.rampStart?.message} {...register("rampStart", whole(1, 1_000_000, true))} />
         <TextField label={t.create.maxInFlight} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.maxInFlight?.message} {...register("maxInFlight", whole(1, 1_000_000, true))} />
@@ -160,7 +163,7 @@ function StageFields({ form, place, errors, remove }: { form: Form; place: numbe
   return (
     <fieldset className="rounded-xl bg-sunken p-4">
       <legend className="sr-only">{name}</legend>
-      <div className="grid grid-cols-2 gap-3 sm:grid-cols-5">
+      <div className={cn("grid grid-cols-2 gap-3", NUMBERS)}>
         <TextField label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
         <TextField label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
         <TextField label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
@@ -187,7 +190,7 @@ function Stopping({ form: { control, register, formState } }: { form: Form }) {
   return (
     <Card className="p-4 sm:p-5">
       <CardHead title={t.create.stop} />
-      <div className="mt-4 grid gap-4 sm:grid-cols-3">
+      <div className={cn("mt-4 grid gap-4", NUMBERS)}>
         <Controller control={control} name="rule" render={({ field }) => <SelectField label={t.create.rule} options={rules} value={field.value} onChange={field.onChange} />} />
         <TextField label={t.create.threshold} unit={t.create.percent} inputMode="decimal" error={errors.threshold?.message} {...register("threshold", between(0, 100, t.create.percent))} />
         {rule === "sequential" ? (

@@ -23,6 +23,8 @@ export function stage(some: Partial<Stage> = {}): Stage {
     total: 1000,
     status_breakdown: counts({ PENDING: 1000 }),
     soak_until: null,
+    approved_by: null,
+    approved_at: null,
     ...some,
   };
 }

@@ -60,6 +60,10 @@ describe("a running campaign", () => {
   test("at a gate names who opens it, and to what", () => {
     expect(verdict(canary({ status: "AWAITING_APPROVAL" }), NOW).says).toBe("Canary is done. An approver opens the gate to Everyone.");
   });
+
+  test("at a gate that was approved does not ask for it again", () => {
+    expect(verdict(canary({ status: "AWAITING_APPROVAL", approved_by: "ada", approved_at: at(-1) }), NOW).title).toBe("Going well");
+  });
 });
 
 describe("a campaign that stands still", () => {
@@ -75,6 +79,13 @@ describe("a campaign that stands still", () => {
   test("paused at a gate says what cannot be reached", () => {
     const failed = campaign({ status: "PAUSED", stages: [stage({ name: "Canary", status: "FAILED", min_success: 0.98 })], status_reason: { code: "gate_failed", by: null, at: at(-60), detail: null } });
     expect(verdict(failed, NOW)).toMatchObject({ mood: "bad", title: "Stopped at a gate", says: expect.stringContaining("98 %") });
+  });
+
+  test("let through a failed gate says by whom, and that it has to be resumed", () => {
+    const failed = stage({ name: "Canary", status: "FAILED", min_success: 0.98, approved_by: "ada", approved_at: at(-30) });
+    const stages = [failed, stage({ number: 1, name: "Everyone", status: "WAITING" })];
+    const passed = campaign({ status: "PAUSED", stages, status_reason: { code: "gate_failed", by: null, at: at(-60), detail: null } });
+    expect(verdict(passed, NOW)).toEqual({ mood: "calm", title: "Gate passed by ada", says: "Resume to go on to Everyone, although Canary cannot reach its 98 % of updated devices." });
   });
 
   test("paused by a withdrawn firmware names it", () => {

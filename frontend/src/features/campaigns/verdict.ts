@@ -30,6 +30,9 @@ export function abortStanding(campaign: Campaign) {
   return { failed, of, at: campaign.abort_at, way: campaign.abort_at ? failed / campaign.abort_at : 0 };
 }
 
+/** An approver has opened the gate; the stage passes when the running campaign is judged next. */
+export const isLetPass = (stage: Stage) => stage.approved_at !== null && (stage.status === "FAILED" || stage.status === "AWAITING_APPROVAL");
+
 export function verdict(campaign: Campaign, now: number): Verdict {
   switch (campaign.status) {
     case "CREATED":
@@ -56,9 +59,16 @@ function whyAborted(campaign: Campaign): string {
 function whyPaused(campaign: Campaign): Verdict {
   const reason = campaign.status_reason;
   const stage = currentStage(campaign);
-  if (reason?.code === "gate_failed" && stage) return { mood: "bad", title: t.verdict.gateFailed, says: t.verdict.pausedGate(t.stageName(stage.name), stage.min_success) };
+  if (reason?.code === "gate_failed" && stage) return atFailedGate(campaign, stage);
   if (reason?.code === "firmware_withdrawn") return { mood: "bad", title: t.verdict.pausedFirmware, says: t.verdict.pausedWithdrawn(campaign.firmware_version) };
   return { mood: "calm", title: t.verdict.paused, says: reason ? t.verdict.pausedOperator(reason.by, reason.at, reason.detail) : "" };
+}
+
+function atFailedGate(campaign: Campaign, stage: Stage): Verdict {
+  const name = t.stageName(stage.name);
+  if (!isLetPass(stage)) return { mood: "bad", title: t.verdict.gateFailed, says: t.verdict.pausedGate(name, stage.min_success) };
+  const next = campaign.stages[campaign.current_stage + 1];
+  return { mood: "calm", title: t.verdict.letPass(stage.approved_by), says: t.verdict.letPassSays(name, stage.min_success, next ? t.stageName(next.name) : null) };
 }
 
 function complete(campaign: Campaign): Verdict {
@@ -73,7 +83,7 @@ function running(campaign: Campaign, now: number): Verdict {
   const stage = currentStage(campaign);
   const { failed, at, way } = abortStanding(campaign);
   if (at !== null && failed > 1 && way >= CLOSE_TO_ABORT) return { mood: "warn", title: t.verdict.nearAbort, says: t.verdict.nearAbortSays(failed, at) };
-  if (stage?.status === "AWAITING_APPROVAL") {
+  if (stage?.status === "AWAITING_APPROVAL" && !isLetPass(stage)) {
     const next = campaign.stages[campaign.current_stage + 1];
     return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };
   }

@@ -11,6 +11,7 @@ import { aMinute, chosenShare, share } from "@/lib/format";
 import { finished, updatable } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useApprove } from "../queries";
+import { isLetPass } from "../verdict";
 
 export function StageTrack({ campaign, now }: { campaign: Campaign; now: number }) {
   if (campaign.stages.length < 2) return null;
@@ -30,7 +31,7 @@ export function StageTrack({ campaign, now }: { campaign: Campaign; now: number 
 
 function Gate({ before }: { before: Stage }) {
   const [Icon, look] =
-    before.status === "PASSED"
+    before.status === "PASSED" || isLetPass(before)
       ? ([ShieldCheck, "bg-success-tint text-success-text"] as const)
       : before.status === "FAILED"
         ? ([ShieldAlert, "bg-failed-tint text-failed-text"] as const)
@@ -50,12 +51,12 @@ function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; 
   const at = stage.status !== "PASSED" && stage.number === campaign.current_stage && campaign.status !== "COMPLETED";
   const running = campaign.status === "RUNNING";
   const all = updatable(campaign.status_breakdown);
-  const failed = stage.status === "FAILED";
+  const failed = stage.status === "FAILED" && !isLetPass(stage);
   const passed = hasPassed(stage, campaign);
   return (
     <li aria-current={at ? "step" : undefined} className={cn("min-w-0 flex-1 rounded-lg px-4 py-3", at && (failed ? "bg-failed-tint" : "bg-flight-tint"))}>
       <div className="flex items-center gap-2 text-[13px]">
-        <Badge status={passed ? "PASSED" : stage.status} number={stage.number} at={at} />
+        <Badge status={passed || isLetPass(stage) ? "PASSED" : stage.status} number={stage.number} at={at} />
         <span className="truncate font-semibold">{t.stageName(stage.name)}</span>
         {all > 0 && <span className="text-xs text-ink-2">{share(total / all, 0)}</span>}
         <span className={cn("ml-auto text-xs font-medium whitespace-nowrap", tone(stage, at, passed))}>{word(stage, campaign, at)}</span>
@@ -65,10 +66,12 @@ function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; 
         <span>{t.stages.of(done, total)}</span>
         <span>{detail(stage, campaign, now)}</span>
       </div>
-      {at && (stage.status === "AWAITING_APPROVAL" || failed) && (running || campaign.status === "PAUSED") && <Approval stage={stage} campaign={campaign} />}
+      {at && APPROVABLE.has(stage.status) && (running || campaign.status === "PAUSED") && <Approval stage={stage} campaign={campaign} />}
     </li>
   );
 }
+
+const APPROVABLE = new Set<Stage["status"]>(["AWAITING_APPROVAL", "FAILED"]);
 
 /** The last stage has no gate: it has passed when the campaign is complete. */
 const hasPassed = (stage: Stage, campaign: Campaign) => stage.status === "PASSED" || (campaign.status === "COMPLETED" && stage.status !== "FAILED");
@@ -82,13 +85,14 @@ function Badge({ status, number, at }: { status: Stage["status"]; number: number
 }
 
 function tone(stage: Stage, at: boolean, passed: boolean) {
-  if (passed) return "text-success-text";
+  if (passed || isLetPass(stage)) return "text-success-text";
   if (stage.status === "FAILED") return "text-failed-text";
   return at ? "text-flight-text" : "text-ink-3";
 }
 
 function word(stage: Stage, campaign: Campaign, at: boolean): string {
   if (hasPassed(stage, campaign)) return t.stageStatus.PASSED;
+  if (isLetPass(stage)) return t.stages.gatePassed;
   if (at && campaign.status !== "RUNNING" && stage.status === "RUNNING") return t.campaignStatus[campaign.status];
   return t.stageStatus[stage.status];
 }
@@ -101,7 +105,7 @@ function detail(stage: Stage, campaign: Campaign, now: number): string {
   }
   if (stage.status === "SOAKING" && stage.soak_until) return t.stages.soaking((Date.parse(stage.soak_until) - now) / 1000);
   if (stage.status === "FAILED") return t.stages.failed(stage.min_success);
-  if (stage.status === "AWAITING_APPROVAL") return t.stages.approver;
+  if (stage.status === "AWAITING_APPROVAL" && !isLetPass(stage)) return t.stages.approver;
   if (stage.status === "RUNNING" && !last) return `${aMinute(stage.rollout_rate)} · ${chosenShare(stage.min_success)} to pass`;
   return aMinute(stage.rollout_rate);
 }
@@ -109,6 +113,7 @@ function detail(stage: Stage, campaign: Campaign, now: number): string {
 function Approval({ stage, campaign }: { stage: Stage; campaign: Campaign }) {
   const may = useMay();
   const approve = useApprove(campaign.id);
+  if (isLetPass(stage)) return <p className="mt-3 text-xs font-medium text-success-text">{t.stages.passedBy(stage.approved_by, campaign.status === "PAUSED")}</p>;
   if (!may.approve) return null;
   return (
     <div className="mt-3 flex flex-wrap items-center gap-3">

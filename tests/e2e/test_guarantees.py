@@ -10,7 +10,7 @@ import pytest
 from fleetsim.wire import Command, Report
 from pulse.contracts.kafka import DispatchRequest
 from pulse.contracts.times import to_text
-from tests.e2e import guarantees
+from tests.e2e import arrange, guarantees
 from tests.e2e.arrange import Site
 from tests.e2e.campaign import Asked
 from tests.e2e.histories import Came, Went
@@ -171,3 +171,26 @@ async def test_a_wrong_counter_and_a_changed_row_are_found(site: Site) -> None:
         await watch.look()
         assert len(watch.broken) == 2
         assert all("a finished row has changed" in sentence for sentence in watch.broken)
+
+
+async def test_a_retry_excuses_the_change_of_failed_rows_once_and_of_no_others(site: Site) -> None:
+    change = "UPDATE ota_device_status SET attempt = attempt + 1 WHERE tenant_id = $1 AND status = $2"
+    async with (
+        site.fleet(2),
+        site.fleet(1, arrange.broken()),
+        asyncpg.create_pool(site.stack["POSTGRES_DSN"], min_size=1, max_size=2) as database,
+    ):
+        campaign = await site.started(rate=1200, max_attempts=1)
+        await campaign.until_ended()
+        await guarantees.hold(site)
+        watch = Watch(database, site.tenant)
+        await watch.look()
+        watch.retried(campaign.id)
+        await database.execute(change, site.tenant, "FAILED")
+        await watch.look()
+        assert not watch.broken
+        for status, changed in (("FAILED", 1), ("SUCCESS", 2)):
+            await database.execute(change, site.tenant, status)
+            await watch.look()
+            assert len(watch.broken) == changed
+            watch.broken.clear()

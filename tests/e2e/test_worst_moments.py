@@ -110,11 +110,14 @@ async def test_killed_again_and_again_while_a_gate_opens_it_opens_once(site: Sit
     async with site.fleet(30) as fleet:
         campaign = await site.started(rate=1200, rollout_strategy="canary", stages=[canary])
         soaking = await campaign.until(lambda c: c["stages"][0]["status"] == "SOAKING")
-        await asyncio.sleep(max(0.0, seconds_until(soaking["stages"][0]["soak_until"]) + random.uniform(-0.1, 0.4)))
+        await asyncio.sleep(max(0.0, seconds_until(soaking["stages"][0]["soak_until"]) - random.uniform(0.1, 0.5)))
+        at_kills = []
         for _ in range(TIMES_KILLED):
             await site.stack.kill(*victims)
+            at_kills += [seen["current_stage"] for seen in await site.watch.campaigns()]
             await site.stack.until_back(*victims)
-            await asyncio.sleep(random.uniform(0, 0.6))
+            await asyncio.sleep(random.uniform(0, 0.4))
+        assert at_kills[0] == 0, "the gate was open before the first kill"
         end = await campaign.until_ended(40)
     assert (end["status"], end["succeeded"]) == ("COMPLETED", 30)
     assert {agent.memory.version for agent in fleet} == {NEW}

@@ -87,7 +87,7 @@ def prepare() -> None:
 def token(
     tenant: str,
     role: str,
-    subject: Annotated[str, typer.Option(help="who the token says it is")] = "local",
+    subject: Annotated[str | None, typer.Option(help="who the token says it is; local-ROLE when left out")] = None,
 ) -> None:
     """Print a bearer token; ROLE may be a list with commas."""
     settings = load()

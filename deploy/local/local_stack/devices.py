@@ -30,7 +30,7 @@ class DeviceAccount:
         """The commands that play the device by hand."""
         who = f"-h {self.host} -p {self.port} -V 5 -u {shlex.quote(self.user)} -P {self.password}"
         hear = f"mosquitto_sub {who} -q 1 -v -t {shlex.quote(command_topic(self.tenant, self.device))}"
-        report = '{"campaign_id": 1, "attempt": 1, "status": "DOWNLOADING", "progress": 40}'
+        report = '{"version": "1.0.0"}'
         say = f"mosquitto_pub {who} -q 1 -t {shlex.quote(report_topic(self.tenant, self.device))} -m '{report}'"
         return [hear, say]
 
@@ -41,17 +41,21 @@ def make(run_dir: Path, tenant: str, device: str, device_type: str) -> DeviceAcc
     token = tokens.make(Path(stack["AUTH_KEY_FILE"]), tenant, "operator")
     account = DeviceAccount(tenant, device, stack["MQTT_HOST"], stack["MQTT_PORT"], secrets.token_urlsafe(16))
     broker_accounts.must_fit(account.user)
+    devices, headers = f"{stack['GATEWAY_URL']}/customer/devices", {"Authorization": f"Bearer {token}"}
+    new = {"device_id": device, "device_type": device_type}
     try:
-        answer = httpx.post(
-            f"{stack['GATEWAY_URL']}/customer/devices",
-            json={"device_id": device, "device_type": device_type},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
-            trust_env=False,
-        )
+        answer = httpx.post(devices, json=new, headers=headers, timeout=10, trust_env=False)
     except httpx.HTTPError as error:
         raise StackError(f"the gateway does not answer: {error}") from error
-    if answer.status_code not in (httpx.codes.CREATED, httpx.codes.CONFLICT):
+    if answer.status_code == httpx.codes.CONFLICT:
+        _must_be(device_type, httpx.get(f"{devices}/{device}", headers=headers, timeout=10, trust_env=False))
+    elif answer.status_code != httpx.codes.CREATED:
         raise StackError(f"the device was refused ({answer.status_code}): {answer.text}")
     broker_accounts.add(run_dir, {account.user: account.password})
     return account
+
+
+def _must_be(device_type: str, answer: httpx.Response) -> None:
+    known = answer.json().get("device_type")
+    if known != device_type:
+        raise StackError(f"the device exists already, with type {known}")

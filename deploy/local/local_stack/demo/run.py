@@ -81,7 +81,6 @@ def _places(addresses: Mapping[str, str], tenant: str, campaign_id: int, run_dir
     table = Table(title="where to look", show_header=False)
     table.add_row("web console", f"{gateway_url}/app/ota/campaigns/{campaign_id} (tenant {tenant})")
     table.add_row("API", f"{gateway_url}/customer/ota/campaigns/{campaign_id}")
-    table.add_row("firmware files", f"{gateway_url}/files/")
     for name, value in addresses.items():
         if name.endswith("_METRICS_URL"):
             table.add_row(name.removesuffix("_METRICS_URL").lower().replace("_", "-"), value)

@@ -1184,7 +1184,11 @@ export interface components {
         };
         /**
          * NewStage
-         * @description A stage of a canary campaign: exactly one of `share` (of the devices that can be updated) and `count`.
+         * @description A stage of a canary campaign: exactly one of `share` (of all devices that can be updated) and `count`.
+         *
+         *     Shares add up (0.01, 0.1 are 1 % and then another 10 %). What the stages leave is a last stage without a gate, which
+         *     the server appends. The gate opens when `min_success` of the stage's devices have succeeded, that has held for
+         *     `soak_seconds`, and an approver has agreed where `approval` asks for it.
          */
         NewStage: {
             /** Name */

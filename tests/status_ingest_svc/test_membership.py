@@ -10,7 +10,7 @@ import pytest
 from pulse.contracts.kafka import Outcome
 from pulse.contracts.mqtt import shared_reports, user_name
 from pulse.contracts.status import Row, Status
-from tests.status_ingest_svc.service import Devices, Replica, Service, eventually, frozen, send_results
+from tests.status_ingest_svc.service import SECRET_GROUP, Devices, Replica, Service, eventually, frozen, send_results
 from tests.status_ingest_svc.world import World, names, result
 
 THE_PAST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ async def test_a_device_that_knows_only_the_usual_name_is_dealt_nothing_and_ends
 ) -> None:
     reporters = names(60)
     campaign = await seen.campaign(reporters, DISPATCHED)
-    replica = await service.start(MQTT_GROUP="nobody-knows")
+    replica = await service.start(MQTT_GROUP=SECRET_GROUP)
     user = user_name("thieves", "t1")
     service.broker.add_accounts({user: "its-password"})
     async with AsyncExitStack() as thieves:

@@ -104,8 +104,10 @@ def _agrees(row: Record, said: str) -> bool:
     status, swept = Status(row["status"]), row["error_code"] in {"timeout", "no_response"}
     if said == "SUCCESS":
         return status is Status.SUCCESS or (status is Status.FAILED and row["error_code"] == "version_mismatch")
-    waits = status is Status.PENDING and row["failures"] > 0
-    return waits or (status is Status.FAILED and not swept)
+    counted = row["failures"] > 0
+    waits = status is Status.PENDING and counted
+    overtaken = status is Status.SKIPPED and row["skip_reason"] == "superseded" and counted
+    return waits or overtaken or (status is Status.FAILED and not swept)
 
 
 def _too_late(row: Record, went: Went) -> bool:

@@ -78,6 +78,8 @@ def test_a_forgotten_device_is_found(campaign: str, status: str) -> None:
         ("FAILED", row("FAILED", failures=1), False),
         ("FAILED", row("PENDING", failures=1), False),
         ("FAILED", row("FAILED", failures=1, error_code="timeout"), True),
+        ("FAILED", row("SKIPPED", failures=1, skip_reason="superseded"), False),
+        ("FAILED", row("SKIPPED", failures=0, skip_reason="superseded"), True),
         ("FAILED", row("DOWNLOADING"), True),
         ("FAILED", row("SUCCESS"), True),
         ("INSTALLING", row("QUEUED"), False),

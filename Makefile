@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi dashboards prepare demo watch up down status restart token device test clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -20,13 +20,16 @@ venv: .venv/.ready ## the virtual environment, from the hashed lock
 
 check: venv ## ruff and mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) deploy/monitoring/pulse_dashboards tests
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 openapi: venv ## write the services' OpenAPI to deploy/openapi
 	@$(BIN)/python deploy/openapi/export.py
+
+dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
+	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare

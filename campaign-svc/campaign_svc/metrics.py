@@ -30,6 +30,8 @@ SWEEP_KNOWLEDGE_AGE = Gauge(
     "pulse_sweep_knowledge_age_seconds",
     "Age of the moment up to which all replicas of ingest have taken everything in; +Inf without any",
 )
+FLEET = Gauge("pulse_fleet_devices", "Devices registered, of all tenants")
+FLEET_HEARD = Gauge("pulse_fleet_heard_devices", "Devices heard of within about an hour, of all tenants")
 LOOKS = Counter("pulse_feed_looks_total", "Looks at the database on behalf of all who watch a tenant's campaigns")
 
 # A counter that begins with its first event has no increase to alert on: all begin at 0.

@@ -39,6 +39,8 @@ class Ingest:
 
         Waits while the database is away, and while Kafka is and something has to be put aside.
         """
+        if not messages:
+            return
         began = time.perf_counter()
         campaigns = await self._campaigns.of(m.said.campaign_id for m in messages if isinstance(m.said, Heard))
         batch = sort(messages, campaigns)

@@ -60,6 +60,11 @@ def families(campaigns: Iterable[LiveCampaign]) -> Iterator[Metric]:
         "1 while the campaign runs and has devices to send: released ones, or due ones within its limits",
         ((c, float(has_work(c))) for c in shown),
     )
+    yield _of_each(
+        "pulse_campaign_slow",
+        "1 while the campaign could send more and does not keep up with its rate",
+        ((c, float(c.slow)) for c in shown),
+    )
     yield from _abort_evidence(shown)
     yield from _gates(shown)
 

@@ -1,0 +1,73 @@
+"""Live campaigns one by one: how far, how fast, and how near to being stopped."""
+
+from pulse_dashboards.panels import Json, Row, dashboard, graph, number, variable
+
+ONE = 'campaign=~"$campaign"'
+
+
+def made() -> Json:
+    return dashboard(
+        "pulse-campaign",
+        "Campaign",
+        [
+            number(
+                "State",
+                "Of each campaign chosen.",
+                f"max by (campaign, tenant, status) (pulse_campaign_info{{{ONE}}})",
+                width=8,
+                legend="{{tenant}} {{campaign}}: {{status}}",
+            ),
+            number(
+                "Succeeded", "Devices.", f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="SUCCESS"}}))'
+            ),
+            number("Failed", "Devices.", f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="FAILED"}}))'),
+            number(
+                "Waiting",
+                "Devices that have not been released yet, or wait for a retry.",
+                f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="PENDING"}}))',
+            ),
+            number("Stage", "The current one's number, from 0.", f"max by (campaign) (pulse_campaign_stage{{{ONE}}})"),
+            Row("Progress"),
+            graph(
+                "Devices by status",
+                "All devices of the campaigns chosen.",
+                (f"sum by (status) (max by (campaign, status) (pulse_campaign_devices{{{ONE}}}))", "{{status}}"),
+                stacked=True,
+                width=12,
+            ),
+            graph(
+                "Rate: promised and actual",
+                "Devices a second by the current stage's rate, and commands a second that dispatchers wrote.",
+                (f"max by (campaign) (pulse_campaign_promised_devices_per_second{{{ONE}}})", "{{campaign}} promised"),
+                (
+                    f"sum by (campaign) (rate(pulse_dispatch_campaign_published_total{{{ONE}}}[$__rate_interval]))",
+                    "{{campaign}} actual",
+                ),
+                (f"max by (campaign) (pulse_campaign_slow{{{ONE}}})", "{{campaign}} slow (0 or 1)"),
+                unit="cps",
+                width=12,
+            ),
+            Row("Is it bad?"),
+            graph(
+                "Failures and the line of the abort",
+                "As the campaign's rule counts them, and how many would stop it now.",
+                (f"max by (campaign) (pulse_campaign_failures{{{ONE}}})", "{{campaign}} failures"),
+                (f"max by (campaign) (pulse_campaign_abort_at_failures{{{ONE}}})", "{{campaign}} stops at"),
+            ),
+            graph(
+                "Evidence for an abort",
+                "Share of the evidence that stops the campaign: it does so at 100 %.",
+                (f"max by (campaign) (pulse_campaign_abort_evidence_ratio{{{ONE}}})", "{{campaign}}"),
+                unit="percentunit",
+            ),
+            graph(
+                "The current stage's gate",
+                "Share of its devices that have succeeded, and the share that opens the gate.",
+                (f"max by (campaign) (pulse_campaign_gate_success_ratio{{{ONE}}})", "{{campaign}} succeeded"),
+                (f"max by (campaign) (pulse_campaign_gate_needed_ratio{{{ONE}}})", "{{campaign}} needed"),
+                (f"max by (campaign, status) (pulse_campaign_gate_info{{{ONE}}})", "{{campaign}} {{status}}"),
+                unit="percentunit",
+            ),
+        ],
+        [variable("campaign", "Campaign", "label_values(pulse_campaign_info, campaign)")],
+    )

@@ -24,19 +24,19 @@ _BEHIND = "SELECT extract(epoch FROM clock_timestamp() - min(caught_up_at))::dou
 log = structlog.get_logger()
 
 
-async def keep(bootstrap: str, pool: Pool, stop: asyncio.Event) -> None:
-    """Measures every five seconds until `stop`, and waits out a Kafka or database that is away."""
+async def keep(bootstrap: str, pool: Pool, stop: asyncio.Event, every: float = LOOK_SECONDS) -> None:
+    """Measures each `every` seconds until `stop`, and waits out a Kafka or database that is away."""
     while not stop.is_set():
         try:
             async with _clients(bootstrap) as (admin, ends):
-                while not await pause(stop, LOOK_SECONDS):
+                while not await pause(stop, every):
                     async with asyncio.timeout(ANSWER_SECONDS):
                         await _measure(admin, ends)
                         await _measure_ingest(pool)
         except (KafkaError, *db.OUTAGES) as error:
             OUTAGES.labels("backlog").inc()
             log.warning("backlog_not_measured", error=repr(error))
-            await pause(stop, LOOK_SECONDS)
+            await pause(stop, every)
 
 
 @asynccontextmanager

@@ -6,6 +6,10 @@ from pulse_dashboards.panels import Json, Row, dashboard, graph, number
 JOBS = "catalog-svc|campaign-svc|dispatcher-svc|status-ingest-svc"
 AT_WORK = "QUEUED|DISPATCHED|DOWNLOADING|INSTALLING"
 
+SETTLED = "sum(rate(pulse_dispatch_outcomes_total{%s}[$__rate_interval]))"
+EXPIRED = f"""{SETTLED % 'outcome="EXPIRED"'} / ({SETTLED % ""} > 0) or vector(0)"""
+STATUS_5XX = 'status=~"5.."'
+
 
 def made() -> Json:
     return dashboard(
@@ -65,8 +69,7 @@ def made() -> Json:
                 "Share of requests that expire",
                 "Of all that were settled. Above 1 % something holds commands back.",
                 (
-                    'sum(rate(pulse_dispatch_outcomes_total{outcome="EXPIRED"}[$__rate_interval]))'
-                    " / (sum(rate(pulse_dispatch_outcomes_total[$__rate_interval])) > 0) or vector(0)",
+                    EXPIRED,
                     "EXPIRED",
                 ),
                 unit="percentunit",
@@ -89,6 +92,3 @@ def made() -> Json:
             ),
         ],
     )
-
-
-STATUS_5XX = 'status=~"5.."'

@@ -91,7 +91,6 @@ def dashboard(uid: str, title: str, contents: Iterable[Panel | Row], variables: 
         "version": 1,
         "time": {"from": "now-1h", "to": "now"},
         "templating": {"list": list(variables)},
-        "annotations": {"list": [ALERTS]},
         "links": [LINKS],
         "panels": list(_placed(contents)),
     }
@@ -105,7 +104,6 @@ def variable(name: str, label: str, query: str) -> Json:
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": query, "refId": name},
-        "definition": query,
         "refresh": 2,
         "sort": 4,
         "includeAll": True,
@@ -115,15 +113,6 @@ def variable(name: str, label: str, query: str) -> Json:
     }
 
 
-ALERTS: Json = {
-    "name": "Alerts",
-    "datasource": SOURCE,
-    "enable": True,
-    "iconColor": "red",
-    "expr": 'ALERTS{alertname=~"Pulse.+", alertstate="firing"}',
-    "titleFormat": "{{alertname}}",
-    "step": "15s",
-}
 LINKS: Json = {
     "title": "Pulse OTA",
     "type": "dashboards",

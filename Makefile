@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi dashboards prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi dashboards pictures prepare demo watch up down status restart token device test clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,6 +30,9 @@ openapi: venv ## write the services' OpenAPI to deploy/openapi
 
 dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
 	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards
+
+pictures: prepare ## draw the dashboards for the docs from a run of some minutes
+	@$(BIN)/python -m tests.monitoring.pictures
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare

@@ -73,6 +73,6 @@ def test_the_connections_of_all_replicas_are_what_the_operations_page_asks_for(p
     }
     most = sum((limits(production)[name][1] + OLD_AND_NEW) * pool for name, pool in pools.items())
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    said = re.search(r"`max_connections` of at least (\d+)", page)
+    said = re.search(r"`max_connections` of\s+at\s+least (\d+)", page)
     assert said is not None
     assert most <= int(said[1]) <= most + 40

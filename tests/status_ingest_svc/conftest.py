@@ -12,7 +12,7 @@ from tests.status_ingest_svc.world import World, world
 
 @pytest.fixture(scope="module")
 async def own_kafka(topics: Topics) -> str:
-    """The bootstrap address, with topics emptied: other tests leave results by the ten thousand, which delay and count."""
+    """The bootstrap address, with empty topics: other tests leave results by the ten thousand, which would count."""
     await topics.clear()
     return topics.bootstrap
 

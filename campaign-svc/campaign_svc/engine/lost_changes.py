@@ -41,8 +41,8 @@ def has_lost(status: CampaignStatus, epoch: int, heard: CampaignControl) -> bool
 def status_after(row: Row, heard: CampaignControl) -> CampaignStatus:
     """The status with which a campaign goes on whose changes were lost: nothing is sent until a person has looked.
 
-    An abort that was announced stays one. What was said before the campaign was made was of another of its number, which
-    the database has lost as a whole, and says nothing of this one.
+    An abort that was announced stays one. What was said before the campaign was made was of another with its number,
+    which the database has lost as a whole, and says nothing of this one.
     """
     if heard.at < row.created_at - CLOCKS:
         return row.status

@@ -50,6 +50,8 @@ for _change in (
     ("gate_failed", "gate_failed"),
     ("completed", ""),
     ("stage_started", ""),
+    ("restored", ""),
+    ("restored", "restored"),
 ):
     CHANGES.labels(*_change)
 for _taken in ("yes", "no"):

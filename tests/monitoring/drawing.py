@@ -1,6 +1,7 @@
 """Dashboards drawn from Prometheus, panel by panel where Grafana would put them."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ def _number(figure: Figure, panel: Json, found: Sequence[Series], body: tuple[fl
     axes = figure.add_axes(body)
     axes.axis("off")
     texts = []
+    is_named = "{{" in panel["targets"][0]["legendFormat"]
     for place, (name, points) in enumerate(found[:3]):
-        told = name if name and "{{" in panel["targets"][0]["legendFormat"] else ""
-        texts.append(told or _text(points[-1][1], panel["fieldConfig"]["defaults"]["unit"]))
-        axes.fill_between(_moments(points), [value for _, value in points], color=COLOURS[place], alpha=0.15, lw=0)
+        texts.append(name if is_named else _text(points[-1][1], panel["fieldConfig"]["defaults"]["unit"]))
+        if not is_named:
+            axes.fill_between(_moments(points), [value for _, value in points], color=COLOURS[place], alpha=0.15, lw=0)
     axes.set_ylim(bottom=0)
     big = 17 if len(texts) == 1 and len(texts[0]) < 12 else 9
     axes.text(0.5, 0.5, "\n".join(texts) or "no data", transform=axes.transAxes, size=big, ha="center", va="center")
@@ -68,8 +70,7 @@ def _graph(
 ) -> None:
     left, bottom, width, height = body
     shown = sorted((series for series in found if series[1]), key=lambda series: -_height(series))
-    legend_lines = min(len(shown), MOST_IN_LEGEND) / 2 * 0.55 + 0.5
-    under = (legend_lines + 0.7) * line
+    under = (ceil(min(len(shown), MOST_IN_LEGEND) / 2) * 0.34 + 0.8) * line
     axes = figure.add_axes((left + 0.022, bottom + under, width - 0.026, height - under))
     if panel["fieldConfig"]["defaults"]["custom"]["stacking"]["mode"] == "normal":
         _stack(axes, shown)
@@ -116,7 +117,7 @@ def _explain(axes: Axes, number: int) -> None:
             handles[:MOST_IN_LEGEND],
             names[:MOST_IN_LEGEND],
             loc="upper left",
-            bbox_to_anchor=(-0.06, -0.12),
+            bbox_to_anchor=(-0.06, -0.09),
             ncols=2,
             fontsize=6.5,
             frameon=False,
@@ -148,7 +149,7 @@ def _text(value: float, unit: str) -> str:
         return _seconds(value)
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
-    short = f"{value / 1000:.1f} k" if value >= 10_000 else f"{value:.3g}"
+    short = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return short + {"cps": "/s", "reqps": "/s", "ops": "/s"}.get(unit, "")
 
 

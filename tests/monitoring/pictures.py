@@ -1,6 +1,7 @@
 """`make pictures`: a run of some minutes on the local stack, and the dashboards as they looked, drawn for the docs."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,8 +27,10 @@ GOOD = Behaviour(fail=0.03, flaky=0.04, download_seconds=(4, 12), install_second
 BAD = Behaviour(fail=0.6, download_seconds=(2, 8), install_seconds=(2, 6), failures=(Failure.INSTALL, Failure.CHECKSUM))
 RATE = 480
 """Devices per minute."""
-BEFORE, AFTER = 20.0, 20.0
+BEFORE = 20.0
 """Seconds of rest in the pictures."""
+SHOWN = 0.9
+"""Share of the devices that have succeeded where the pictures end: the campaign is still live."""
 STEP = 2.0
 Json = dict[str, Any]
 
@@ -59,11 +62,12 @@ async def play(stack: Stack) -> Run:
         canary = [{"name": "canary", "count": 80, "soak_seconds": 15, "min_success": 0.8}]
         rollout = await started(good, canary, abort_threshold=0.2)
         async with asyncio.TaskGroup() as group:
-            group.create_task(rollout.until_ended(400))
             group.create_task(disturb(stack, rollout))
             group.create_task(fail(bad))
-        await asyncio.sleep(AFTER)
-    return Run(start, time.time())
+            await rollout.until_done(round(DEVICES * SHOWN), 400)
+            end = time.time()
+            group.create_task(rollout.until_ended(100))
+    return Run(start, end)
 
 
 async def disturb(stack: Stack, rollout: Campaign) -> None:
@@ -104,7 +108,8 @@ async def lines(prometheus: Prometheus, panel: Json, run: Run) -> list[Series]:
     found: list[Series] = []
     for target in panel.get("targets", []):
         asked = target["expr"].replace("$__rate_interval", "15s").replace("$campaign", ".+")
-        for series in await prometheus.over_time(asked, run.start, run.end, STEP):
+        start = run.end if target["instant"] else run.start
+        for series in await prometheus.over_time(asked, start, run.end, STEP):
             points = [(float(at), float(value)) for at, value in series["values"] if value not in {"NaN", "+Inf"}]
             if points:
                 found.append((named(target["legendFormat"], series["metric"]), points))
@@ -116,7 +121,7 @@ def named(legend: str, labels: dict[str, str]) -> str:
         return ", ".join(value for name, value in labels.items() if name != "__name__") or "value"
     for name, value in labels.items():
         legend = legend.replace("{{" + name + "}}", value)
-    return legend
+    return re.sub(r"{{\w+}}", "none", legend)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,11 @@ from pulse_dashboards.panels import Json, Row, dashboard, graph, number, variabl
 ONE = 'campaign=~"$campaign"'
 
 
+def devices(status: str) -> str:
+    """Those of the campaigns chosen; every replica of campaign-svc counts them."""
+    return f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="{status}"}}))'
+
+
 def made() -> Json:
     return dashboard(
         "pulse-campaign",
@@ -14,19 +19,30 @@ def made() -> Json:
                 "State",
                 "Of each campaign chosen.",
                 f"max by (campaign, tenant, status) (pulse_campaign_info{{{ONE}}})",
-                width=8,
+                width=6,
                 legend="{{tenant}} {{campaign}}: {{status}}",
             ),
             number(
-                "Succeeded", "Devices.", f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="SUCCESS"}}))'
+                "Gate",
+                "Of each campaign whose current stage has one.",
+                f"max by (campaign, status) (pulse_campaign_gate_info{{{ONE}}})",
+                width=6,
+                legend="{{campaign}}: {{status}}",
             ),
-            number("Failed", "Devices.", f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="FAILED"}}))'),
+            number("Succeeded", "Devices.", devices("SUCCESS"), width=3),
+            number("Failed", "Devices.", devices("FAILED"), width=3),
             number(
                 "Waiting",
                 "Devices that have not been released yet, or wait for a retry.",
-                f'sum(max by (campaign) (pulse_campaign_devices{{{ONE}, status="PENDING"}}))',
+                devices("PENDING"),
+                width=3,
             ),
-            number("Stage", "The current one's number, from 0.", f"max by (campaign) (pulse_campaign_stage{{{ONE}}})"),
+            number(
+                "Stage",
+                "The current one's number, from 0.",
+                f"max by (campaign) (pulse_campaign_stage{{{ONE}}})",
+                width=3,
+            ),
             Row("Progress"),
             graph(
                 "Devices by status",
@@ -65,7 +81,6 @@ def made() -> Json:
                 "Share of its devices that have succeeded, and the share that opens the gate.",
                 (f"max by (campaign) (pulse_campaign_gate_success_ratio{{{ONE}}})", "{{campaign}} succeeded"),
                 (f"max by (campaign) (pulse_campaign_gate_needed_ratio{{{ONE}}})", "{{campaign}} needed"),
-                (f"max by (campaign, status) (pulse_campaign_gate_info{{{ONE}}})", "{{campaign}} {{status}}"),
                 unit="percentunit",
             ),
         ],

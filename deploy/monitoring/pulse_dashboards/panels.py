@@ -29,6 +29,8 @@ class Panel:
     height: int
     custom: Json
     options: Json
+    is_present: bool = False
+    """Asks for the present only: series that have ended are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,10 @@ def graph(
 
 
 def number(title: str, description: str, query: str, *, unit: str = "short", width: int = 4, legend: str = "") -> Panel:
-    """The present value in large."""
+    """The present value in large; with a `legend` one for each series."""
     options: Json = {
         "colorMode": "value",
-        "graphMode": "area",
+        "graphMode": "none" if legend else "area",
         "justifyMode": "auto",
         "textMode": "value_and_name" if legend else "value",
         "wideLayout": True,
@@ -74,7 +76,7 @@ def number(title: str, description: str, query: str, *, unit: str = "short", wid
         "percentChangeColorMode": "standard",
         "showPercentChange": False,
     }
-    return Panel(title, "stat", description, [(query, legend)], unit, width, 4, {}, options)
+    return Panel(title, "stat", description, [(query, legend)], unit, width, 4, {}, options, is_present=bool(legend))
 
 
 def dashboard(uid: str, title: str, contents: Iterable[Panel | Row], variables: Iterable[Json] = ()) -> Json:
@@ -160,8 +162,8 @@ def _panel(panel: Panel, number: int, place: Json) -> Json:
                 "datasource": SOURCE,
                 "expr": expression,
                 "legendFormat": legend or "__auto",
-                "range": True,
-                "instant": False,
+                "range": not panel.is_present,
+                "instant": panel.is_present,
                 "editorMode": "code",
             }
             for place_in_panel, (expression, legend) in enumerate(panel.queries)

@@ -31,10 +31,11 @@ def _campaign() -> Iterator[Panel | Row]:
         ("sum by (event, reason) (increase(pulse_campaign_changes_total[5m]))", "{{event}} {{reason}}"),
     )
     yield graph(
-        "Races and outages",
-        "Transactions that met another one, and outages, in five minutes; both heal by themselves.",
+        "Races, outages, errors",
+        "In five minutes. Races and outages heal by themselves; an error that nobody expected sets a campaign aside.",
         ("sum(increase(pulse_loop_races_total[5m]))", "races"),
         ("sum(increase(pulse_loop_outages_total[5m]))", "outages"),
+        ("sum(increase(pulse_campaign_errors_total[5m]))", "errors"),
     )
     yield graph(
         "Requests that Kafka did not take",

@@ -104,7 +104,7 @@ def test_storm_hits_its_share_of_the_devices_and_the_next_one_others() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_updates_that_fail_may_take_another_time_than_those_that_succeed(failure: Failure) -> None:
-    times = {"download_seconds": (2, 2), "install_seconds": (4, 4), "fail_seconds": (1, 1)}
+    times: dict[str, Any] = {"download_seconds": (2, 2), "install_seconds": (4, 4), "fail_seconds": (1, 1)}
     [good], [bad] = (fleet(Behaviour(fail=fail, failures=(failure,), **times), 1) for fail in (0, 1))
     fate, failing = good.fate(command()), bad.fate(command())
     assert (fate.failure, fate.download, fate.install) == (None, 2, 4)

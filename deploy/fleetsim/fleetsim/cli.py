@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvloop
 
+from fleetsim.connection import LinkLostError
 from fleetsim.options import (
     DOWNLOAD_SECONDS,
     INSTALL_SECONDS,
@@ -15,16 +17,45 @@ from fleetsim.options import (
     LATE_SECONDS,
     OFFLINE_SECONDS,
     STORM_SECONDS,
-    Options,
     OptionsError,
+    RunOptions,
+    SendOptions,
 )
-from fleetsim.run import live
+from fleetsim.run import INTERRUPTED, live
+from fleetsim.send import send_to
+from pulse.runtime.mqtt import MqttError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulated MQTT devices that take firmware updates.")
 REFUSED = 2
 WHO, WHERE, WRONG = "Which devices", "The broker", "What goes wrong"
 TIME, LINK, RUN = "How updates go", "The network", "The run"
-Share = Annotated[float, typer.Option(min=0, max=1)]
+
+
+Tenant = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="The owner of the devices of --ids")]
+Ids = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="Instead of a file: d{0..999}, gw-{0001..5000}")]
+Devices = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=WHO,
+        help='JSON lines: {"tenant_id", "device_id", "password", "device_type", "version"}; the first two suffice',
+    ),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(envvar="FLEETSIM_PASSWORD", rich_help_panel=WHO, help="Of --user, or of each device of --ids"),
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, rich_help_panel=WHO, help="A file with it")
+]
+Host = Annotated[str, typer.Option(rich_help_panel=WHERE, help="Its name or address")]
+Port = Annotated[int, typer.Option(min=1, max=65535, rich_help_panel=WHERE)]
+Tls = Annotated[bool, typer.Option("--tls", rich_help_panel=WHERE, help="TLS, with the authorities this system trusts")]
+Ca = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with the authorities of this file"),
+]
 
 
 @app.callback()
@@ -34,19 +65,9 @@ def fleetsim() -> None:
 
 @app.command()
 def run(
-    devices: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=WHO,
-            help='JSON lines: {"tenant_id", "device_id", "password", "device_type", "version"}; the first two suffice',
-        ),
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(rich_help_panel=WHO, help="The owner of the devices of --ids")] = None,
-    ids: Annotated[
-        str | None, typer.Option(rich_help_panel=WHO, help="Instead of a file: d{0..999}, gw-{0001..5000}")
-    ] = None,
+    devices: Devices = None,
+    tenant: Tenant = None,
+    ids: Ids = None,
     version: Annotated[str, typer.Option(rich_help_panel=WHO, help="What the devices of --ids run at first")] = "1.0.0",
     user: Annotated[
         str | None,
@@ -59,22 +80,12 @@ def run(
     connections: Annotated[
         int | None, typer.Option(min=1, max=10_000, rich_help_panel=WHO, help="How few; else one for 2,500 devices")
     ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(envvar="FLEETSIM_PASSWORD", rich_help_panel=WHO, help="Of --user, or of each device of --ids"),
-    ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, rich_help_panel=WHO, help="A file with it")
-    ] = None,
-    mqtt_host: Annotated[str, typer.Option(rich_help_panel=WHERE, help="Its name or address")] = "127.0.0.1",
-    mqtt_port: Annotated[int, typer.Option(min=1, max=65535, rich_help_panel=WHERE)] = 1883,
-    tls: Annotated[
-        bool, typer.Option("--tls", rich_help_panel=WHERE, help="TLS, with the authorities this system trusts")
-    ] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with the authorities of this file"),
-    ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    mqtt_host: Host = "127.0.0.1",
+    mqtt_port: Port = 1883,
+    tls: Tls = False,
+    ca: Ca = None,
     keepalive: Annotated[int, typer.Option(min=1, max=65535, rich_help_panel=WHERE, help="In seconds")] = 60,
     connect_rate: Annotated[
         float, typer.Option(min=0, rich_help_panel=WHERE, help="So many devices come a second; 0: as fast as they can")
@@ -177,11 +188,47 @@ def run(
     start), silence (nothing is heard after the installation), rollback (the device runs the old version again and says
     so). Exit codes: 0 ended, 2 refused, 130 Ctrl-C. More: docs/fleetsim.md.
     """
-    options = Options(**locals())
+    options = RunOptions(**locals())
+    raise typer.Exit(_ran(live(options)))
+
+
+@app.command()
+def send(
+    devices: Devices = None,
+    tenant: Tenant = None,
+    ids: Ids = None,
+    user: Annotated[
+        str | None, typer.Option(rich_help_panel=WHO, help="Who may write all command topics and read all reports")
+    ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    mqtt_host: Host = "127.0.0.1",
+    mqtt_port: Port = 1883,
+    tls: Tls = False,
+    ca: Ca = None,
+    rate: Annotated[float, typer.Option(min=0, help="Commands a second; 0: as fast as the broker takes them")] = 500,
+    campaign: Annotated[int, typer.Option(min=1, help="Another one for each time that devices are to update")] = 1,
+    to_version: Annotated[str, typer.Option(help="What devices are to run")] = "2.0.0",
+    url: Annotated[str, typer.Option(help="The file, for devices whose downloads are real")] = "http://localhost/none",
+    size: Annotated[int, typer.Option(min=1, help="Its size in bytes")] = 1_000_000,
+    checksum: Annotated[str, typer.Option(help="Its SHA-256 in hex")] = "0" * 64,
+) -> None:
+    """Send one update command to each device and count what comes back: a rollout without any service behind it.
+
+    To see a fleet at work on a broker of yours, or to measure it. Ends when all devices that took their command have
+    ended, or after 10 s without a report.
+    """
+    options = SendOptions(**locals())
+    raise typer.Exit(_ran(send_to(options)))
+
+
+def _ran(work: Coroutine[None, None, int]) -> int:
+    """The exit code of a command; what it refuses or cannot reach is said in one line."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(live(options))
-    except (OptionsError, OSError) as error:
+            return runner.run(work)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OptionsError, OSError, MqttError, LinkLostError) as error:
         print(f"fleetsim: {error}", file=sys.stderr)
-        code = REFUSED
-    raise typer.Exit(code)
+        return REFUSED

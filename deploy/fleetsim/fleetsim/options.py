@@ -13,28 +13,84 @@ from fleetsim.nature import Behaviour, Failure
 
 KINDS = ",".join(Failure)
 SPARE_FILES = 64
+DOWNLOAD_SECONDS, INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "1..3", "3..10"
+LATE_SECONDS, STORM_SECONDS = "1..10", "0.5..2"
 
 
 class OptionsError(Exception):
     """What was asked for makes no sense, in one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """As `python -m fleetsim run --help` explains them."""
+Contradictions = list[tuple[bool, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Which devices, and how to reach their broker."""
 
     devices: Path | None
     tenant: str | None
     ids: str | None
-    version: str
     user: str | None
-    connections: int | None
     password: str | None
     password_file: Path | None
     mqtt_host: str
     mqtt_port: int
     tls: bool
     ca: Path | None
+
+    def check(self) -> None:
+        """Raises OptionsError for the first contradiction."""
+        for holds, text in self.contradictions():
+            if holds:
+                raise OptionsError(text)
+
+    def contradictions(self) -> Contradictions:
+        return [
+            ((self.devices is None) == (self.ids is None), "which devices? give either --devices or --ids"),
+            (bool(self.ids) != bool(self.tenant), "--tenant and --ids belong together"),
+            (bool(self.password) and bool(self.password_file), "--password and --password-file exclude one another"),
+        ]
+
+    def accounts(self, version: str) -> list[Account]:
+        """Those of --ids run `version` at first. Raises OptionsError."""
+        try:
+            if self.devices is not None:
+                return read_accounts(self.devices)
+            return numbered(self.tenant or "", self.ids or "", self._device_password(), version)
+        except (ValueError, OSError) as error:
+            raise OptionsError(str(error)) from error
+
+    def broker(self, keepalive: int = 60) -> Broker:
+        """Raises OptionsError when the CA file is none."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca) if self.tls or self.ca else None
+        except (ssl.SSLError, OSError) as error:
+            raise OptionsError(f"--ca {self.ca}: {error}") from error
+        return Broker(self.mqtt_host, self.mqtt_port, keepalive=keepalive, tls=context)
+
+    def login(self) -> Login:
+        """Of --user. Raises OptionsError when the password cannot be read."""
+        return Login(self.user, self._password())
+
+    def _device_password(self) -> str:
+        return "" if self.user else self._password() or ""
+
+    def _password(self) -> str | None:
+        if self.password_file is None:
+            return self.password
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionsError(f"--password-file: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(Access):
+    """As `python -m fleetsim run --help` explains them."""
+
+    version: str
+    connections: int | None
     keepalive: int
     connect_rate: float
     fail: float
@@ -64,22 +120,14 @@ class Options:
     history: Path | None
     summary: Path | None
 
-    def check(self) -> None:
-        """Raises OptionsError for the first contradiction."""
-        for holds, text in self._contradictions():
-            if holds:
-                raise OptionsError(text)
-
-    def _contradictions(self) -> list[tuple[bool, str]]:
+    def contradictions(self) -> Contradictions:
         files = [file.resolve() for file in (self.devices, self.state, self.history, self.summary) if file]
-        is_shared = self.user is not None
+        has_password = bool(self.password or self.password_file)
         return [
-            ((self.devices is None) == (self.ids is None), "which devices? give either --devices or --ids"),
-            (bool(self.ids) != bool(self.tenant), "--tenant and --ids belong together"),
-            (self.connections is not None and not is_shared, "--connections needs a --user who speaks for all devices"),
-            (bool(self.password) and bool(self.password_file), "--password and --password-file exclude one another"),
+            *Access.contradictions(self),
+            (bool(self.connections and not self.user), "--connections needs a --user who speaks for all devices"),
             (
-                bool(self.devices) and not is_shared and bool(self.password or self.password_file),
+                bool(self.devices) and not self.user and has_password,
                 "the devices of a file have their own passwords there: --password needs --ids or --user",
             ),
             (bool(self.download_seconds and self.bandwidth), "--download-seconds and --bandwidth exclude one another"),
@@ -95,16 +143,9 @@ class Options:
         """The share of real downloads: all with a connection each, none behind a few, if it is not said."""
         return self.fetch if self.fetch is not None else float(self.user is None)
 
-    def accounts(self) -> list[Account]:
-        """Raises OptionsError."""
-        try:
-            if self.devices is not None:
-                return read_accounts(self.devices)
-            return numbered(
-                self.tenant or "", self.ids or "", "" if self.user else self._password() or "", self.version
-            )
-        except (ValueError, OSError) as error:
-            raise OptionsError(str(error)) from error
+    def shared(self) -> Shared | None:
+        """Who speaks for all devices. Raises OptionsError when the password cannot be read."""
+        return Shared(self.login(), self.connections) if self.user else None
 
     def behaviour(self) -> Behaviour:
         """Raises OptionsError."""
@@ -133,29 +174,17 @@ class Options:
         except ValueError as error:
             raise OptionsError(str(error)) from error
 
-    def broker(self) -> Broker:
-        """Raises OptionsError when the CA file is none."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca) if self.tls or self.ca else None
-        except (ssl.SSLError, OSError) as error:
-            raise OptionsError(f"--ca {self.ca}: {error}") from error
-        return Broker(self.mqtt_host, self.mqtt_port, keepalive=self.keepalive, tls=context)
 
-    def shared(self) -> Shared | None:
-        """Who speaks for all devices. Raises OptionsError when the password cannot be read."""
-        return Shared(Login(self.user, self._password()), self.connections) if self.user else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions(Access):
+    """As `python -m fleetsim send --help` explains them."""
 
-    def _password(self) -> str | None:
-        if self.password_file is None:
-            return self.password
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptionsError(f"--password-file: {error}") from error
-
-
-DOWNLOAD_SECONDS, INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "1..3", "3..10"
-LATE_SECONDS, STORM_SECONDS = "1..10", "0.5..2"
+    rate: float
+    campaign: int
+    to_version: str
+    url: str
+    size: int
+    checksum: str
 
 
 def kinds(text: str) -> tuple[Failure, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from fleetsim.fleet import Fleet
-from fleetsim.options import Options, allow_open_files
+from fleetsim.options import RunOptions, allow_open_files
 from fleetsim.show import say, show
 from fleetsim.summary import Stopwatch, summary, told
 
@@ -36,11 +36,11 @@ class End:
         self.event.set()
 
 
-async def live(options: Options) -> int:
+async def live(options: RunOptions) -> int:
     """Run the fleet that the options describe; returns the exit code. Raises OptionsError, OSError for a file."""
     options.check()
-    behaviour, broker, shared = options.behaviour(), options.broker(), options.shared()
-    accounts = options.accounts()
+    behaviour, broker, shared = options.behaviour(), options.broker(options.keepalive), options.shared()
+    accounts = options.accounts(options.version)
     fetching = options.downloads if behaviour.fetch else 0
     allow_open_files(fetching + (shared.count(len(accounts)) if shared else len(accounts)))
     fleet = Fleet(
@@ -58,7 +58,7 @@ async def live(options: Options) -> int:
     return await _from_start_to_end(fleet, options)
 
 
-async def _from_start_to_end(fleet: Fleet, options: Options) -> int:
+async def _from_start_to_end(fleet: Fleet, options: RunOptions) -> int:
     end, watch, console = End(), Stopwatch.start(), Console()
     end.listen()
     async with fleet:
@@ -75,7 +75,7 @@ async def _from_start_to_end(fleet: Fleet, options: Options) -> int:
     return end.code
 
 
-async def _end(fleet: Fleet, options: Options, end: End) -> None:
+async def _end(fleet: Fleet, options: RunOptions, end: End) -> None:
     """Set the end when the time is over, or nothing has happened for long enough."""
     started = time.monotonic()
     while True:

@@ -27,6 +27,8 @@ from fleetsim.world import World
 CONNECTS_AT_ONCE = 64
 DEVICES_EACH = 2_500
 """So many devices share a connection when it is not said how many connections there are."""
+CHECKS = 10
+"""So often an overdue answer is looked for before it is given up."""
 _TOPIC_LEVELS = 5
 
 
@@ -183,10 +185,9 @@ class Fleet:
 
     async def _look_after(self) -> None:
         """Once a second: overdue answers are noticed, and the history goes to its file."""
-        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(1.0, self._world.broker.timeout / 2))
+            await asyncio.sleep(self._world.broker.timeout / CHECKS)
             for line in self._lines:
-                line.check(loop.time())
+                line.check(CHECKS)
             if self._world.recorder is not None:
                 self._world.recorder.flush()

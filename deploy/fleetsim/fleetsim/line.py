@@ -19,16 +19,31 @@ from pulse.runtime.mqtt.connection import Connection
 
 FILTERS_EACH = 500
 """So many topic filters go into one SUBSCRIBE or UNSUBSCRIBE at most."""
+LINGER_SECONDS = 0.01
+"""For so long a line of many devices waits for others that have something to say."""
 TOO_LARGE = 149
 """MQTT's reason code for a packet above the broker's limit."""
 
 
 class _Wire(Connection[Answer]):
-    """A connection that also tells when it has ended."""
+    """A connection that tells when it has ended, and gathers for `linger` seconds what goes out in one piece.
 
-    def __init__(self, options: MqttOptions, line: "Line", ended: Callable[[], None]) -> None:
+    A system call for each packet costs more than all else that a device does.
+    """
+
+    def __init__(self, options: MqttOptions, line: "Line", ended: Callable[[], None], linger: float) -> None:
         super().__init__(options, 0, line)
-        self._tell = ended
+        self._tell, self._linger = ended, linger
+        self._gathered: list[bytes] = []
+
+    def _write(self, data: bytes) -> None:
+        if not self._gathered:
+            asyncio.get_running_loop().call_later(self._linger, self._flush)
+        self._gathered.append(data)
+
+    def _flush(self) -> None:
+        super()._write(b"".join(self._gathered))
+        self._gathered.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -47,8 +62,8 @@ class Line:
         self._news = asyncio.Event()
         self._connection: _Wire | None = None
         self._waiting: deque[tuple[str, bytes, Answer]] = deque()
-        self._unanswered, self._heard_at = 0, 0.0
-        self._unacknowledged: list[Received] = []
+        self._unanswered, self._silent_checks = 0, 0
+        self._verdict: str | None = None
         self._tries = 0
 
     def add(self, agent: Agent) -> None:
@@ -69,11 +84,14 @@ class Line:
         self._waiting.append((topic, payload, answer))
         self.room()
 
-    def check(self, now: float) -> None:
-        """Give the connection up when an answer is overdue; `now` in the loop's time."""
-        timeout = self._world.broker.timeout
-        if self._unanswered and self._connection is not None and now - self._heard_at > timeout:
-            self._world.tally.trouble = f"no answer of the broker within {timeout:g} s"
+    def check(self, patience: int) -> None:
+        """Give the connection up when an answer has not come for so many checks in a row.
+
+        Checks are counted, not seconds: time that this process spent stopped is not the broker's silence.
+        """
+        self._silent_checks = self._silent_checks + 1 if self._unanswered else 0
+        if self._silent_checks > patience and self._connection is not None:
+            self._verdict = f"no answer of the broker within {self._world.broker.timeout:g} s"
             self._connection.abandon()
 
     async def run(self) -> None:
@@ -82,17 +100,21 @@ class Line:
             while not self._reachable:
                 self._news.clear()
                 await self._news.wait()
+            self._verdict = None
             try:
                 await self._live()
             except (MqttError, OSError) as error:
-                self._world.tally.trouble = str(error)
+                self._world.tally.trouble = self._reason(error)
             if self._reachable:
                 await asyncio.sleep(self._nature.backoff(self._tries))
                 self._tries += 1
 
+    def _reason(self, error: Exception) -> str:
+        return self._verdict or str(error)
+
     async def _live(self) -> None:
         """One connection, from connect to its end."""
-        connection = self._connection = _Wire(self._options(), self, self._news.set)
+        connection = self._connection = _Wire(self._options(), self, self._news.set, self._linger)
         try:
             self._changed = dict.fromkeys(self._members)
             async with self._world.connects:
@@ -110,6 +132,10 @@ class Line:
             self._connection = None
             connection.abandon()
             self._hung_up()
+
+    @property
+    def _linger(self) -> float:
+        return LINGER_SECONDS if len(self._members) > 1 else 0.0
 
     def _options(self) -> MqttOptions:
         broker = self._world.broker
@@ -161,13 +187,12 @@ class Line:
             agent.received(message.payload)
         else:
             self._world.tally.missed += 1
-        if not self._unacknowledged:
-            asyncio.get_running_loop().call_soon(self._acknowledge)
-        self._unacknowledged.append(message)
+        if self._connection is not None:
+            self._connection.acknowledge([message])
 
     def answered(self, token: Answer, reason_code: int) -> None:
         self._unanswered -= 1
-        self._heard_at = asyncio.get_running_loop().time()
+        self._silent_checks = 0
         token(reason_code)
 
     def lost(self, tokens: list[Answer]) -> None:
@@ -184,14 +209,7 @@ class Line:
             except PacketTooLarge:
                 answer(TOO_LARGE)
                 continue
-            if not self._unanswered:
-                self._heard_at = asyncio.get_running_loop().time()
             self._unanswered += 1
-
-    def _acknowledge(self) -> None:
-        messages, self._unacknowledged = self._unacknowledged, []
-        if self._connection is not None:
-            self._connection.acknowledge(messages)
 
 
 def _filters(agents: Iterable[Agent]) -> list[str]:

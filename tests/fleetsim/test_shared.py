@@ -1,8 +1,9 @@
-"""Many devices behind a few connections are devices all the same: each with its own subscription, memory and answers."""
+"""Many devices behind a few connections are devices all the same: each with its subscription, memory and answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ async def test_every_device_says_that_it_is_there_and_updates_itself_exactly_onc
             await dispatcher.command(agent.account.device_id)
         reports = await heard(dispatcher, 40, "SUCCESS")
         assert {agent.memory.version for agent in fleet} == {"2.0.0"}
-    for status in ("DOWNLOADING", "INSTALLING", "SUCCESS"):
-        assert len({report["device"] for report in reports if report["status"] == status}) == 40
-    assert len(reports) == 120
+    said = [(report["device"], report["status"]) for report in reports]
+    assert len(said) == len(set(said))
+    assert {device for device, status in said if status == "SUCCESS"} == {agent.account.device_id for agent in fleet}
     assert (fleet.tally.commands, fleet.tally.acted_on, fleet.tally.succeeded) == (40, 40, 40)
 
 
@@ -157,10 +158,7 @@ async def test_downloads_that_are_not_real_fail_like_real_ones(
 async def test_late_report_is_overtaken_and_one_sent_twice_comes_twice(
     broker: Broker, shared: Shared, dispatcher: Dispatcher
 ) -> None:
-    times: dict[str, Any] = {"download_seconds": (0.05, 0.05), "install_seconds": (0.05, 0.05)}
-    unruly = Behaviour(
-        fetch=0, progress_percent=100, late=0.4, late_seconds=(0.4, 0.5), duplicates=0.5, seed=3, **times
-    )
+    unruly = replace(QUICK, late=0.4, late_seconds=(0.4, 0.5), duplicates=0.5, seed=3)
     async with fleet_of(30, broker, shared, unruly, presence=False) as fleet:
         for agent in fleet:
             await dispatcher.command(agent.account.device_id)

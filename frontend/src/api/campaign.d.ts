@@ -885,7 +885,9 @@ export interface components {
         };
         /**
          * DeviceUpdate
-         * @description The same, in a device's own history.
+         * @description The same, in a device's own history, with every attempt that failed, newest first.
+         *
+         *     `failures` starts again when an operator has the device tried again; `failed_attempts` keeps what was before.
          */
         DeviceUpdate: {
             /** Device Id */
@@ -928,6 +930,25 @@ export interface components {
             campaign_id: number;
             /** Version */
             version: string;
+            /** Failed Attempts */
+            failed_attempts: components["schemas"]["FailedAttempt"][];
+        };
+        /**
+         * FailedAttempt
+         * @description An attempt that failed: when that was noticed, and what the device or the system said of it.
+         */
+        FailedAttempt: {
+            /** Attempt */
+            attempt: number;
+            /**
+             * Failed At
+             * Format: date-time
+             */
+            failed_at: string;
+            /** Error Code */
+            error_code: string;
+            /** Error Message */
+            error_message: string | null;
         };
         /**
          * FailureReason

@@ -6,9 +6,10 @@ import { asRefusal } from "@/api/problem";
 import type { Campaign, CampaignList, CampaignStatus, CampaignSummary, Controlled, DeviceRow, NewCampaign, Preview } from "@/api/types";
 import { newer, patchList } from "@/lib/live/patch";
 import { useStream } from "@/lib/live/use-live";
-import { WORST_FIRST, type Status } from "@/lib/status";
+import type { Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { isOver } from "./burnup";
+import { asked } from "./rows";
 
 export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
 const key = (id: number) => ["campaign", id];
@@ -131,8 +132,8 @@ interface RowCursor {
 }
 const ROWS = 100;
 
-async function rowsOf(id: number, status: Status, search: string, reason: string | null, after: string | null) {
-  const query = { limit: ROWS, status, ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
+async function rowsOf(id: number, status: Status | "", search: string, reason: string | null, after: string | null) {
+  const query = { limit: ROWS, ...(status && { status }), ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
   return body(api.GET("/customer/ota/campaigns/{campaign_id}/devices", { params: { path: { campaign_id: id }, query } }));
 }
 
@@ -143,7 +144,7 @@ export function useRows(campaign: Campaign, only: Status | "", search: string, r
   return useInfiniteQuery({
     queryKey: ["rows", id, only, search, reason, over],
     queryFn: async ({ pageParam }): Promise<RowPage> => {
-      const states = only ? [only] : WORST_FIRST.filter((status) => counts[status]);
+      const states = asked(only, search, counts);
       for (let { state, after } = pageParam; state < states.length; state += 1, after = null) {
         const answer = await rowsOf(id, states[state]!, search, reason, after);
         const next = answer.next ? { state, after: answer.next } : state + 1 < states.length ? { state: state + 1, after: null } : null;

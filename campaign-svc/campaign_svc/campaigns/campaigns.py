@@ -75,7 +75,7 @@ async def find(pool: Pool, who: Principal, campaign_id: int) -> View:
 
 async def search(pool: Pool, who: Principal, wanted: CampaignFilter) -> tuple[list[View], int]:
     """A page and one campaign more, newest first; and how many there are in all."""
-    rows_of = (who.tenant, wanted.status, like(wanted.search), wanted.firmware_version_id)
+    rows_of = (who.tenant, wanted.status, like(wanted.search), wanted.firmware_version_id, wanted.needs_attention)
     key = wanted.key(int)
     async with transaction(pool, who.tenant) as conn:
         rows = await store.page(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)

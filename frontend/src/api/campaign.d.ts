@@ -1439,8 +1439,9 @@ export interface components {
          * Waiting
          * @description A campaign that waits for a person.
          *
-         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `aborted`: by its own rule,
-         *     within the last three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `gate_passed`: an approver let
+         *     it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days.
+         *     `slow`: it could send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */
@@ -1451,7 +1452,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "approval" | "gate_failed" | "aborted" | "firmware_withdrawn" | "slow";
+            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "slow";
             /**
              * Since
              * Format: date-time
@@ -1519,6 +1520,7 @@ export interface operations {
                 /** @description the `next` of the page before */
                 after?: string | null;
                 status?: components["schemas"]["CampaignStatus"] | null;
+                needs_attention?: boolean;
                 search?: string | null;
                 firmware_version_id?: number | null;
             };

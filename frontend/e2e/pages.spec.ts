@@ -28,7 +28,7 @@ test.beforeAll(async ({ request }) => {
 const PAGES: { name: string; path: () => string; ready: string }[] = [
   { name: "overview", path: () => "/", ready: "Versions in the field" },
   { name: "campaigns", path: () => "/ota/campaigns", ready: "Gateway 2.0.0 for everyone" },
-  { name: "campaign", path: () => `/ota/campaigns/${campaign}`, ready: "Failed per minute" },
+  { name: "campaign", path: () => `/ota/campaigns/${campaign}`, ready: "Failed per" },
   { name: "new-campaign", path: () => `/ota/campaigns/new?firmware=${firmware}&group=all`, ready: "What will happen" },
   { name: "firmware", path: () => "/ota/firmware", ready: "2.0.0" },
   { name: "devices", path: () => "/devices", ready: "d001" },

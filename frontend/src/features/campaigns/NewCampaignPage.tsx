@@ -1,11 +1,12 @@
 /** A campaign on one page: presets fill the details, and at the side stands in words what will happen. */
-import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Plus, ShieldCheck, Siren, Snail, X, type LucideIcon } from "lucide-react";
 import { useEffect, useId } from "react";
 import { Controller, useFieldArray, useForm, useWatch, type Control, type FieldErrors, type UseFormReturn } from "react-hook-form";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { toast } from "sonner";
 import { api, body } from "@/api/client";
+import { useIntention } from "@/api/intention";
 import { asRefusal } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
@@ -37,8 +38,7 @@ export default function NewCampaignPage() {
   const [address] = useSearchParams();
   const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
   const navigate = useNavigate();
-  const create = useMutation({
-    mutationFn: createCampaign,
+  const create = useIntention(createCampaign, {
     onSuccess: (campaign) => {
       toast.success(t.create.created);
       void navigate(campaignUrl(campaign.id));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asked, eachOnce } from "./rows";
+import { eachOnce, statesToAsk } from "./rows";
 
 test("a device that moved between two pages is shown once, as it was read last", () => {
   const rows = [
@@ -14,10 +14,10 @@ test("a device that moved between two pages is shown once, as it was read last",
 });
 
 test("states are asked for worst first, and only those that devices are in", () => {
-  expect(asked("", "", { SUCCESS: 5, FAILED: 1, PENDING: 0, INSTALLING: 2 })).toEqual(["FAILED", "INSTALLING", "SUCCESS"]);
+  expect(statesToAsk("", "", { SUCCESS: 5, FAILED: 1, PENDING: 0, INSTALLING: 2 })).toEqual(["FAILED", "INSTALLING", "SUCCESS"]);
 });
 
 test("a chosen state is asked for alone, and a search looks at all at once", () => {
-  expect(asked("SUCCESS", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual(["SUCCESS"]);
-  expect(asked("", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual([""]);
+  expect(statesToAsk("SUCCESS", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual(["SUCCESS"]);
+  expect(statesToAsk("", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual([""]);
 });

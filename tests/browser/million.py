@@ -1,6 +1,5 @@
 """A campaign of a million devices in the middle of its way, as a local stack would have it after two hours."""
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +17,6 @@ ALREADY_NEW = 50
 """Every so many devices has the new version before, and is skipped."""
 RATE = 6_000
 HISTORY_SECONDS = 7_184
-HISTORY_STEP = 16
-"""The resolution that a history of two hours has."""
 TIMEOUT = timedelta(minutes=30).total_seconds()
 
 _DEVICES = """
@@ -65,7 +62,8 @@ SELECT $1, n, $2, now() - make_interval(secs => $3 - n), $4 * 0.64 * part,
            'INSTALLING', 5000, 'DOWNLOADING', 10000, 'DISPATCHED', 5000, 'SKIPPED', $4 / 50,
            'PENDING', ($4 * 0.96 - 0.588 * part * $4)::int),
        (0.03 * part * $4)::int
-  FROM generate_series(0, $3::int - 16, 16) n, LATERAL (SELECT n::float8 / $3 AS part) p
+  FROM generate_series(0, $3::int - 16, 16) n,  -- 16 s: the resolution that a history of two hours has
+       LATERAL (SELECT n::float8 / $3 AS part) p
     ON CONFLICT DO NOTHING
 """
 
@@ -122,10 +120,8 @@ async def _campaign(api: Api) -> int:
 
 
 async def _on_its_way(database: asyncpg.Connection, campaign: int, devices: int) -> None:
-    started = time.monotonic()
     async with database.transaction():
         await database.execute(_SPREAD, campaign, devices)
         await database.execute(_PASSED, campaign)
         await database.execute(_LAST_STAGE, campaign)
     await database.execute("VACUUM ANALYZE ota_device_status")
-    print(f"spread in {time.monotonic() - started:.0f} s")

@@ -21,12 +21,16 @@ class DownloadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file: `size` in bytes, `checksum` SHA-256 in hex, and how long its transfer takes at least, in seconds."""
+    """A file: `size` in bytes, `checksum` SHA-256 in hex, and how long its transfer takes at least, in seconds.
+
+    `damaged`: it arrives changed.
+    """
 
     url: str
     size: int
     checksum: str
     seconds: float = 0.0
+    damaged: bool = False
 
 
 async def fetch(client: httpx.AsyncClient, wanted: Wanted, progress: Callable[[int], None]) -> None:
@@ -56,6 +60,8 @@ async def _read(response: httpx.Response, wanted: Wanted, progress: Callable[[in
         if told + STEP_PERCENT <= percent < 100:
             told = percent - percent % STEP_PERCENT
             progress(told)
+    if wanted.damaged:
+        digest.update(b"damage")
     if have != wanted.size:
         raise DownloadError("bad_size", f"{have} bytes instead of {wanted.size}")
     if digest.hexdigest() != wanted.checksum.lower():

@@ -28,10 +28,9 @@ async def perform(command: Command, nature: Nature, world: World, take: Callable
 
 
 def _wanted(command: Command, failure: Failure | None, seconds: float) -> Wanted:
-    """The file of the command. A failure to come is a real one: a file that is not there, a checksum that differs."""
+    """The file of the command. A failure to come is a real one: a file that is not there, or one that is damaged."""
     url = f"{command.firmware_url}.missing" if failure is Failure.DOWNLOAD else command.firmware_url
-    checksum = f"not {command.checksum}" if failure is Failure.CHECKSUM else command.checksum
-    return Wanted(url, command.size, checksum, seconds)
+    return Wanted(url, command.size, command.checksum, seconds, damaged=failure is Failure.CHECKSUM)
 
 
 def _outcome(campaign_id: int, failure: Failure | None, world: World) -> Work:

@@ -63,7 +63,7 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
 
 test: check prepare ## ruff, mypy, and every test, against real parts
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 
 bench-console: venv prepare ## the console with a campaign of 1,000,000 devices, measured in a real browser (some minutes)
 	@$(BIN)/python -m tests.browser.bench

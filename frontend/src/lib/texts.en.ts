@@ -72,6 +72,8 @@ export const t = {
   },
   campaignStatus: { CREATED: "Not started", RUNNING: "Running", PAUSED: "Paused", COMPLETED: "Complete", ABORTED: "Aborted" },
   stageStatus: { WAITING: "Next", RUNNING: "Rolling out", SOAKING: "Soaking", AWAITING_APPROVAL: "Needs approval", FAILED: "Gate failed", PASSED: "Passed" },
+  /** The server's words as a sentence of their own. */
+  sentence: (words: string) => `${capital(words)}${/[.!?]$/.test(words) ? "" : "."}`,
   /** The server's own names begin a label here; a person's stay as they are. */
   stageName: (name: string) => (["canary", "everyone", "all"].includes(name) ? capital(name) : name),
   skipped: {
@@ -87,6 +89,8 @@ export const t = {
     no_response: "Never answered the command",
     device_error: "The device reported a failure",
     version_mismatch: "Runs another version after the update",
+    bad_checksum: "SHA-256 of the file differs",
+    bad_size: "The file has another size",
     checksum_mismatch: "SHA-256 of the file differs",
     sha256_mismatch: "SHA-256 of the file differs",
     download_failed: "Could not download the file",
@@ -184,7 +188,7 @@ export const t = {
     go: (n: number) => (n > 0 ? `Abort, skip ${devices(n)}` : "Abort"),
   },
   why: { label: "Why", hint: "Is kept in the timeline, beside your name." },
-  resume: { title: "Resume the campaign?", says: (n: number) => `${devices(n)} ${n === 1 ? "waits" : "wait"}. A stage before them has missed its gate.` },
+  resume: { title: "Resume the campaign?", says: (n: number) => `${devices(n)} ${n === 1 ? "waits" : "wait"}, and are sent although the stage before them missed its gate.`, notPassed: (stage: string) => `${stage} has missed its gate, and no approver has let it pass: unless failed devices were tried again, the campaign pauses again at once.` },
   deleteCampaign: { title: "Delete this campaign?", says: "It was never started. Nothing of it is kept.", go: "Delete", keep: "Keep it" },
   rate: {
     title: "Change the rate",
@@ -231,7 +235,7 @@ export const t = {
     title: "Abort rule",
     ratio: (threshold: number, min: number) => `Aborts once more than ${chosenShare(threshold)} of finished devices failed${min > 1 ? `, looking from the ${count(min)}th on` : ""}`,
     sequential: (confidence: number, threshold: number) => `Aborts once it is ${chosenShare(confidence)} sure that more than ${chosenShare(threshold)} of devices fail`,
-    soFar: "failed so far",
+    soFar: (sequential: boolean) => (sequential ? "failed an attempt" : "failed so far"),
     nothingYet: "nothing to judge yet",
     of: (failed: number, of: number) => `${count(failed)} of ${count(of)}`,
     wouldAbort: (at: number) => ["would abort at", count(at)] as const,

@@ -17,10 +17,11 @@ import { Cell, Head, HeadCell, Row, Table, WHOLE_ROW } from "@/components/ui/tab
 import { Empty, Failure, Loading, Skeleton } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { count, DASH, exactly, moment } from "@/lib/format";
-import { useRested } from "@/lib/live/use-live";
+import { useNow, useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
 import { AbortDialog, allowed } from "./parts/actions";
 import { LiveBadge, LostBanner } from "./parts/live-badge";
+import { verdict } from "./verdict";
 import { campaignUrl, SHOWN, useCampaignCounts, useCampaigns, useControl, useListStream, type Shown } from "./queries";
 
 const label = (shown: Shown) => (shown === "" ? t.campaigns.all : shown === "ATTENTION" ? t.campaigns.attention : t.campaignStatus[shown]);
@@ -33,6 +34,9 @@ export default function CampaignsPage() {
   const [fresh, setFresh] = useState<Set<number>>(new Set());
   const counts = useCampaignCounts();
   const list = useCampaigns({ search: rested, shown });
+  // The stream also tells of campaigns that this list has further down, or has not loaded yet.
+  const newest = list.data?.pages[0]?.campaigns[0]?.id;
+  const unseen = newest === undefined ? 0 : [...fresh].filter((id) => id > newest).length;
   const client = useQueryClient();
   const may = useMay();
   const connection = useListStream((ids) => setFresh((before) => (ids.every((id) => before.has(id)) ? before : new Set([...before, ...ids]))));
@@ -56,9 +60,9 @@ export default function CampaignsPage() {
       <LostBanner connection={connection} />
       <div className="mb-4 flex flex-wrap items-center gap-3">
         <Filters label={t.campaigns.filters} filters={filters} value={shown} onChange={(next) => keep({ status: next })} />
-        {fresh.size > 0 && !search && !shown && (
+        {unseen > 0 && !search && !shown && (
           <Button size="small" kind="primary" onClick={show}>
-            {t.campaigns.fresh(fresh.size)}
+            {t.campaigns.fresh(unseen)}
           </Button>
         )}
         <SearchInput
@@ -149,7 +153,9 @@ function Campaigns({ all }: { all: Campaign[] }) {
 
 function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boolean }) {
   const running = campaign.status === "RUNNING";
-  const ends = campaign.completed_at ?? campaign.eta;
+  const now = useNow(10_000);
+  const { mood, title: says } = verdict(campaign, now);
+  const ends = campaign.completed_at ?? (campaign.eta && Date.parse(campaign.eta) > now ? campaign.eta : null);
   return (
     <Row>
       <Cell>
@@ -161,14 +167,16 @@ function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boole
           {t.campaign.to} {campaign.target_group_id}
         </div>
         <div className="mt-2.5 space-y-2.5 md:hidden">
-          <div className="sm:hidden">
+          <div className="flex flex-wrap items-center gap-x-2.5 sm:hidden">
             <CampaignState status={campaign.status} />
+            {says !== t.campaignStatus[campaign.status] && <span className={cn("text-xs", mood === "bad" || mood === "warn" ? "text-failed-text" : "text-ink-3")}>{says}</span>}
           </div>
           <StateBar counts={campaign.status_breakdown} className="h-1.5" />
         </div>
       </Cell>
       <Cell className="max-sm:hidden">
         <CampaignState status={campaign.status} />
+        {says !== t.campaignStatus[campaign.status] && <p className={cn("mt-1 text-xs", mood === "bad" || mood === "warn" ? "text-failed-text" : "text-ink-3")}>{says}</p>}
       </Cell>
       <Cell className="max-md:hidden">
         <StateBar counts={campaign.status_breakdown} className="h-2" />

@@ -116,6 +116,10 @@ function patchEverywhere(client: QueryClient, changes: CampaignSummary[]): numbe
   const unknown = new Set(changes.map((change) => change.id));
   for (const [queryKey, known] of client.getQueriesData<Paged>({ queryKey: ["campaigns"] })) {
     if (!known?.pages) continue;
+    const before = new Map(known.pages.flatMap((list) => list.campaigns.map(({ id, epoch }) => [id, epoch])));
+    const controlled = changes.some(({ id, epoch }) => before.has(id) && before.get(id) !== epoch);
+    // A control change also changes what the summary does not tell: stages, and why.
+    if (controlled) void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
     const pages = known.pages.map((list) => {
       for (const { id } of list.campaigns) unknown.delete(id);
       return { ...list, campaigns: patchList(list.campaigns, changes).campaigns };

@@ -9,6 +9,7 @@ import { AlertDialog } from "@/components/ui/dialog";
 import { AT_WORK, sum } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useControl, useDeleteCampaign, useRetry } from "../queries";
+import { isLetPass } from "../verdict";
 import { RateDialog } from "./rate-dialog";
 import { ReasonDialog, ReasonField } from "./reason-dialog";
 
@@ -30,6 +31,8 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
   const can = allowed(campaign);
   const close = (open: boolean) => !open && setDialog(null);
   const atFailedGate = campaign.status === "PAUSED" && campaign.status_reason?.code === "gate_failed";
+  const stage = campaign.stages[campaign.current_stage];
+  const passed = stage !== undefined && isLetPass(stage);
   const resume = (reason: string) => control.mutate({ control: "start", reason }, { onSettled: () => setDialog(null) });
   if (!may.operate) return null;
   return (
@@ -50,7 +53,7 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
         </Button>
       )}
       {can.start && (
-        <Button kind="primary" disabled={control.isPending} onClick={() => (atFailedGate ? setDialog("resume") : control.mutate({ control: "start" }))}>
+        <Button kind={atFailedGate && !passed ? "plain" : "primary"} disabled={control.isPending} onClick={() => (atFailedGate ? setDialog("resume") : control.mutate({ control: "start" }))}>
           <Play aria-hidden /> {campaign.status === "PAUSED" ? t.campaign.resume : t.campaign.start}
         </Button>
       )}
@@ -65,7 +68,7 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
         </Button>
       )}
       <AbortDialog campaign={campaign} open={dialog === "abort"} onOpenChange={close} />
-      <ReasonDialog open={dialog === "resume"} onOpenChange={close} title={t.resume.title} says={t.resume.says(campaign.status_breakdown.PENDING ?? 0)} go={t.campaign.resume} busy={control.isPending} onGo={resume} />
+      <ReasonDialog open={dialog === "resume"} onOpenChange={close} title={t.resume.title} says={passed ? t.resume.says(campaign.status_breakdown.PENDING ?? 0) : t.resume.notPassed(stage ? t.stageName(stage.name) : "")} go={t.campaign.resume} busy={control.isPending} onGo={resume} />
       <RateDialog campaign={campaign} open={dialog === "rate"} onOpenChange={close} />
       <DeleteDialog campaign={campaign} open={dialog === "delete"} onOpenChange={close} />
     </>

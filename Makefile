@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo watch up down status restart token device test models clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,6 +59,9 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest
+
+models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
+	@$(BIN)/python -m tests.model "$(ONLY)"
 
 clean: ## stop the stack; remove its state and the virtual environment
 	@test ! -x $(BIN)/python || $(STACK) down

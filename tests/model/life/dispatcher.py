@@ -25,8 +25,8 @@ def learn(world: World, place: int) -> Iterator[Step]:
     for who in ("owner", "zombie"):
         known: tuple[int, ...] = getattr(world, who)
         if known[place] < len(world.history[place]) and (who == "owner" or world.left):
-            learnt = at(known, place, known[place] + 1)
-            yield Step(f"{who} learns of campaign {place}", world._replace(**{who: learnt}))
+            learnt: dict[str, Any] = {who: at(known, place, known[place] + 1)}
+            yield Step(f"{who} learns of campaign {place}", world._replace(**learnt))
 
 
 def dispatch(life: Life, world: World, who: str) -> Iterator[Step]:

@@ -21,6 +21,9 @@ class Errors:
     aborted_not_ticked: bool = False
 
 
+NO_FAULTS, NO_ERRORS, PRODUCT = Budget(), Errors(), Rules()
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """`attempts`: of each campaign, beyond which the model does not look; `failures`: the campaigns' `max_attempts`.
@@ -33,14 +36,14 @@ class Life:
 
     attempts: tuple[int, ...] = (2,)
     failures: int = 2
-    budget: Budget = Budget()
+    budget: Budget = NO_FAULTS
     zombie: bool = False
     exact: bool = False
     installing: bool = False
     bare: bool = False
     beyond_the_end: bool = False
-    rules: Rules = Rules()
-    errors: Errors = Errors()
+    rules: Rules = PRODUCT
+    errors: Errors = NO_ERRORS
 
     def start(self) -> World:
         return beginning(len(self.attempts), self.budget)

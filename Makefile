@@ -58,7 +58,7 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
 
 test: check prepare ## ruff, mypy, and every test, against real parts
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 
 models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
 	@$(BIN)/python -m tests.model "$(ONLY)"

@@ -181,6 +181,10 @@ class Recovered(Event, frozen=True, kw_only=True, tag="recovered"):
     alone: bool
 
 
+class Over(Event, frozen=True, kw_only=True, tag="over"):
+    """The run waited for everything to end: whatever is open now has been forgotten."""
+
+
 Line: TypeAlias = (
     Made
     | Asked
@@ -199,6 +203,7 @@ Line: TypeAlias = (
     | CampaignRow
     | Fault
     | Recovered
+    | Over
 )
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)

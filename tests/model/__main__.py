@@ -13,7 +13,7 @@ from tests.model.suites import HOLDS, LONG, MODELS, SEEDED
 
 def main(only: str) -> int:
     """The exit status: 0 when each case is as expected."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     if only and only not in MODELS:
         console.print(f"ONLY={only}: the models are {', '.join(MODELS)}", style="red")
         return 2

@@ -1,32 +1,19 @@
 """A history, sorted so that each guarantee finds what it is about."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from fleetsim.wire import Command, Report, read_command
 from msgspec import DecodeError
 from msgspec.json import Decoder
+
+from fleetsim.wire import Command, Report, read_command
 from tests.chaos.history import (
-    Announced,
     Asked,
-    CampaignRow,
     Carried,
     Device,
-    Fault,
-    Finished,
     Line,
-    Looked,
-    Made,
-    Miscounted,
-    Recovered,
     Requested,
-    Row,
-    Trespassed,
-    TwiceActive,
-    Unfinished,
     Written,
 )
 
@@ -76,9 +63,13 @@ def update_of(line: Device) -> Update:
 
 @dataclass(slots=True)
 class Story:
-    """The lines of a history by kind, each kind in order; what is about devices also by device."""
+    """The lines of a history by kind, each kind in order.
+
+    `observed`: by so many seconds commands may have been seen closer together than they were written.
+    """
 
     lines: list[Line]
+    observed: float = 0.0
     _kinds: dict[type, list[Line]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:

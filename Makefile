@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device devices test bench-console clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -52,21 +52,24 @@ restart: venv ## start a part again: PART=kafka
 token: venv ## a bearer token: TENANT=acme ROLE=admin (or a list: viewer,operator)
 	@$(STACK) token "$(or $(TENANT),$(error whose? make token TENANT=acme ROLE=admin))" "$(or $(ROLE),viewer)"
 
-devices: venv ## the same for many, into a file for fleetsim: TENANT=acme TYPE=gw2 DEVICES='d[001-500]' (or a file of ids, one a line)
-	@$(STACK) devices "$(or $(TENANT),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
-	  "$(or $(DEVICES),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
-	  "$(or $(TYPE),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))"
-
 device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 TYPE=gw2
 	@$(STACK) device "$(or $(TENANT),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))" \
 	  "$(or $(DEVICE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))" \
 	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
+
+devices: venv ## the same for many, into a file for fleetsim: TENANT=acme TYPE=gw2 DEVICES='d[001-500]' (or a file of ids, one a line)
+	@$(STACK) devices "$(or $(TENANT),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
+	  "$(or $(DEVICES),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
+	  "$(or $(TYPE),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))"
 
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 
 bench-console: venv prepare ## the console with a campaign of 1,000,000 devices, measured in a real browser (some minutes)
 	@$(BIN)/python -m tests.browser.bench
+
+models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
+	@$(BIN)/python -m tests.model "$(ONLY)"
 
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down

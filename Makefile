@@ -5,10 +5,10 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo watch up down status restart token device test test-k8s clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 venv: .venv/.ready ## the virtual environment, from the hashed lock
 .venv/.ready: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
@@ -59,6 +59,9 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+
+test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
+	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
 
 clean: ## stop the stack; remove its state and the virtual environment
 	@test ! -x $(BIN)/python || $(STACK) down

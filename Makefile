@@ -8,7 +8,7 @@ BIN := .venv/bin
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 venv: .venv/.ready ## the virtual environment, from the hashed lock
 .venv/.ready: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
@@ -70,6 +70,9 @@ bench-console: venv prepare ## the console with a campaign of 1,000,000 devices,
 
 models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
 	@$(BIN)/python -m tests.model "$(ONLY)"
+
+test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
+	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
 
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down

@@ -58,7 +58,7 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
 
 test: check prepare ## ruff, mypy, and every test, against real parts
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 
 clean: ## stop the stack; remove its state and the virtual environment
 	@test ! -x $(BIN)/python || $(STACK) down

@@ -50,6 +50,7 @@ class Site:
         self.stack = stack
         self.tenant = tenant
         self.http = http
+        self.database = database
         self.watch = Watch(database, tenant)
         self.fleets: list[Fleet] = []
         self.campaigns: list[Campaign] = []

@@ -23,7 +23,7 @@ from tests.e2e.watch import Record
 
 AFTER_PAUSE_SECONDS = 0.25
 BURST_SECONDS = 0.2
-OBSERVED_SECONDS = 1.0
+OBSERVED_SECONDS = 2.0
 """How much closer together commands may be seen than they were sent: two cores run all of this."""
 CATCH_UP_SECONDS = 15.0
 SWEPT_SECONDS = 2.0

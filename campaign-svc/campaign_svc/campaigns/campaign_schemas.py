@@ -12,7 +12,7 @@ Rate = Annotated[int, Field(ge=1, le=600_000, description="devices per minute")]
 Share = Annotated[float, Field(ge=0, le=1)]
 FirmwareId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 StageStatus = Literal["WAITING", "RUNNING", "SOAKING", "AWAITING_APPROVAL", "FAILED", "PASSED"]
-ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn"]
+ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn", "restored"]
 
 
 class NewStage(Body):

@@ -1349,7 +1349,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "operator" | "abort_ratio" | "abort_sequential" | "gate_failed" | "firmware_withdrawn";
+            code: "operator" | "abort_ratio" | "abort_sequential" | "gate_failed" | "firmware_withdrawn" | "restored";
             /** Detail */
             detail: string | null;
             /** By */

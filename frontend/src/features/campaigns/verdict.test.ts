@@ -92,6 +92,11 @@ describe("a campaign that stands still", () => {
     expect(verdict(campaign({ status: "PAUSED", status_reason: { code: "firmware_withdrawn", by: null, at: at(-60), detail: null } }), NOW).says).toContain("Firmware 2.1.0 was withdrawn");
   });
 
+  test("stopped by a restored database says so", () => {
+    expect(verdict(campaign({ status: "PAUSED", status_reason: { code: "restored", by: null, at: at(-60), detail: null } }), NOW).title).toBe("Stopped: the database was restored");
+    expect(verdict(campaign({ status: "ABORTED", status_reason: { code: "restored", by: null, at: at(-60), detail: null } }), NOW).says).toContain("aborted before");
+  });
+
   test("aborted by its rule says which rule, and how many are still at work", () => {
     const aborted = campaign({ status: "ABORTED", failed: 12, succeeded: 88, status_breakdown: counts({ FAILED: 12, SUCCESS: 88, INSTALLING: 1 }), status_reason: { code: "abort_ratio", by: null, at: at(-60), detail: null } });
     expect(verdict(aborted, NOW)).toEqual({

@@ -53,6 +53,7 @@ function whyAborted(campaign: Campaign): string {
   const { failed, of } = abortStanding(campaign);
   if (reason?.code === "abort_ratio") return t.verdict.abortedRatio(failed, of, campaign.abort_threshold);
   if (reason?.code === "abort_sequential") return t.verdict.abortedSequential(failed, of, campaign.abort_threshold, campaign.abort_confidence);
+  if (reason?.code === "restored") return t.verdict.abortedRestored;
   return reason ? t.verdict.abortedOperator(reason.by, reason.at, reason.detail) : "";
 }
 
@@ -61,6 +62,7 @@ function whyPaused(campaign: Campaign): Verdict {
   const stage = currentStage(campaign);
   if (reason?.code === "gate_failed" && stage) return atFailedGate(campaign, stage);
   if (reason?.code === "firmware_withdrawn") return { mood: "bad", title: t.verdict.pausedFirmware, says: t.verdict.pausedWithdrawn(campaign.firmware_version) };
+  if (reason?.code === "restored") return { mood: "bad", title: t.verdict.pausedRestored, says: t.verdict.pausedRestoredSays };
   return { mood: "calm", title: t.verdict.paused, says: reason ? t.verdict.pausedOperator(reason.by, reason.at, reason.detail) : "" };
 }
 

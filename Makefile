@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo watch up down status restart token device test bench clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,6 +59,9 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+
+bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
+	@$(BIN)/python -m tests.bench
 
 clean: ## stop the stack; remove its state and the virtual environment
 	@test ! -x $(BIN)/python || $(STACK) down

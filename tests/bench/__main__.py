@@ -4,14 +4,19 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
 
-from tests.bench import creation, dispatcher, ingest, options, report, site
+from tests.bench import abort, creation, dispatcher, ingest, options, rate, report, site
 from tests.bench.figures import Section
 from tests.bench.options import Options, Refused
 from tests.bench.say import teller
 
-MEASURES = {"dispatcher": dispatcher.measure, "ingest": ingest.measure, "creation": creation.measure}
+MEASURES = {
+    "dispatcher": dispatcher.measure,
+    "ingest": ingest.measure,
+    "creation": creation.measure,
+    "rate": rate.measure,
+    "abort": abort.measure,
+}
 
 
 async def bench(wanted: Options) -> list[Section]:

@@ -50,9 +50,7 @@ async def _raw_seconds(sql: asyncpg.Connection, campaign: int) -> float:
     await sql.execute("CHECKPOINT", timeout=300)
     await sql.execute(LIKE_IT)
     began = time.perf_counter()
-    await sql.execute(
-        "INSERT INTO raw SELECT * FROM ota_device_status WHERE campaign_id = $1 ORDER BY rank", campaign, timeout=300
-    )
+    await sql.execute("INSERT INTO raw SELECT * FROM ota_device_status WHERE campaign_id = $1", campaign, timeout=300)
     seconds = time.perf_counter() - began
     await sql.execute("DROP TABLE raw")
     await sql.execute("CHECKPOINT", timeout=300)

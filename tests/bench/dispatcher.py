@@ -80,7 +80,5 @@ async def ask(bootstrap: str, campaign: int, text: str) -> None:
                 expires_at=end,
                 command=text,
             )
-            sent.append(
-                await kafka.send(REQUESTS.name, encode(request), key=request.key.encode(), partition=1 + shard)
-            )
+            sent.append(await kafka.send(REQUESTS.name, encode(request), key=request.key.encode(), partition=1 + shard))
         await asyncio.wait(sent)

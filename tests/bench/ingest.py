@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import asyncpg
 
@@ -43,7 +44,8 @@ UPDATE bare s SET status = i.status, progress_pct = i.progress, last_report_at =
  WHERE s.campaign_id = i.campaign_id AND s.device_id = i.device_id
 """
 _DONE = """
-SELECT coalesce(sum(n * CASE counter WHEN 'DOWNLOADING' THEN 1 WHEN 'INSTALLING' THEN 2 WHEN 'SUCCESS' THEN 3 END), 0)::bigint
+SELECT coalesce(sum(n * CASE counter WHEN 'DOWNLOADING' THEN 1 WHEN 'INSTALLING' THEN 2 WHEN 'SUCCESS' THEN 3 END),
+                0)::bigint
   FROM ota_campaign_counters WHERE campaign_id = $1 AND counter IN ('DOWNLOADING', 'INSTALLING', 'SUCCESS')
 """
 
@@ -62,9 +64,8 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
             async with kafka_tools.growth(site.topics.bootstrap, DEVICE_STATUS) as announced:
                 async with site.ingest(database) as one:
                     meter = Meter({"status-ingest-svc": one.pid, **site.pids})
-                    rates.append(
-                        await progress.rate(one.child, lambda: seen.sql.fetchval(_DONE, campaign), len(PHASES) * DEVICES)
-                    )
+                    done = partial(seen.sql.fetchval, _DONE, campaign)
+                    rates.append(await progress.rate(one.child, done, len(PHASES) * DEVICES))
                     section.usages = meter.read()
                 assert await announced() == len(PHASES) * DEVICES, "a change was not announced"
             await end_sessions(site.broker)

@@ -1,12 +1,14 @@
-"""CPU seconds and memory of processes, each with the children that it has or had."""
+"""CPU seconds and memory of processes, each with the children that it has or had, as Linux tells them in /proc."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from tests.bench.figures import Usage
+
+TICKS = os.sysconf("SC_CLK_TCK")
+GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Meter:
@@ -14,36 +16,43 @@ class Meter:
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = dict(pids)
-        self._before = {name: _cpu_seconds(pid) for name, pid in self._pids.items()}
+        self._before = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
 
     def read(self) -> list[Usage]:
         """What has been used since."""
-        return [
-            Usage(name, _cpu_seconds(pid) - self._before[name], _peak_mib(pid)) for name, pid in self._pids.items()
-        ]
+        return [Usage(name, cpu_seconds(pid) - self._before[name], peak_mib(pid)) for name, pid in self._pids.items()]
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Of a process and its children, those included that have ended."""
-    process = psutil.Process(pid)
-    own = process.cpu_times()
-    total: float = own.user + own.system + own.children_user + own.children_system
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            times = child.cpu_times()
-            total += times.user + times.system
-    return total
+def cpu_seconds(pid: int) -> float:
+    """Of a process and its children; of those that have ended, too."""
+    return sum(_ticks(each) for each in _family(pid)) / TICKS
 
 
-def _peak_mib(pid: int) -> float:
-    """The peak of a process, or of the largest of its children."""
-    process = psutil.Process(pid)
-    return max(_peak_of(p.pid) for p in (process, *process.children(recursive=True)))
+def peak_mib(pid: int) -> float:
+    """The most memory that the process ever had, or the largest of its children."""
+    return max(_peak(each) for each in _family(pid))
 
 
-def _peak_of(pid: int) -> float:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    with suppress(*GONE):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(*GONE):
+                for child in (thread / "children").read_text(encoding="ascii").split():
+                    yield from _family(int(child))
+
+
+def _ticks(pid: int) -> int:
+    """User and system time, and that of children that have ended; 0 for a process that is gone."""
+    with suppress(*GONE):
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        return sum(map(int, after_name.split()[11:15]))
+    return 0
+
+
+def _peak(pid: int) -> float:
+    with suppress(*GONE):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     return 0.0

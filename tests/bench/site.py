@@ -107,7 +107,7 @@ class Site:
         url = f"http://{HOST}:{port}"
         where = {"HTTP_HOST": HOST, "HTTP_PORT": str(port)}
         command = (sys.executable, "-m", service.replace("-", "_"))
-        part = Part(service, command, lambda: answers(f"{url}/readyz"), where | environment)
+        part = Part(service, command, lambda: answers(f"{url}/readyz"), {**where, **environment})
         process = await child.start(part, self.folder / "logs" / f"{service}-{next(_numbers)}.log")
         try:
             await process.until_ready()
@@ -133,18 +133,19 @@ async def _start(folder: Path, ending: AsyncExitStack) -> Site:
         ending.push_async_callback(process.stop)
         await process.start()
 
+    postgres_port, kafka_port, controller_port, mqtt_port = free_ports(4)
     logs, password_file = folder / "logs", folder / "secrets" / "postgres"
-    cluster = Postgres(folder / "postgres", *free_ports(1), password_file)
+    cluster = Postgres(folder / "postgres", postgres_port, password_file)
     postgres = RunningPart(await cluster.prepare(), logs / "postgres.log")
     await started(postgres)
     databases = Databases(cluster, postgres, secret(password_file))
     await databases.migrate_template()
-    server = Kafka(folder / "kafka", *free_ports(2))
+    server = Kafka(folder / "kafka", kafka_port, controller_port)
     kafka = RunningPart(await server.prepare(print), logs / "kafka.log")
     await started(kafka)
     topics = Topics(server, kafka)
     await topics.make()
-    mosquitto = Mosquitto(folder, *free_ports(1), folder / "secrets")
+    mosquitto = Mosquitto(folder, mqtt_port, folder / "secrets")
     broker = Broker(mosquitto, await mosquitto.prepare(print), logs / "mosquitto.log")
     await started(broker)
     return Site(folder, databases, topics, broker)

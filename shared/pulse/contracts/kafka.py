@@ -180,7 +180,7 @@ def _times(kind: type[Message]) -> tuple[str, ...]:
 
 
 def _encode_by_field(message: Message) -> bytes:
-    """For times that the encoder would write in another way: full seconds without digits, other zones with an offset."""
+    """For times that the encoder writes in another way: full seconds without digits, other zones with an offset."""
     names = zip(message.__struct_fields__, message.__struct_encode_fields__, strict=True)
     return _encoder.encode({wire: _on_wire(getattr(message, field)) for field, wire in names})
 

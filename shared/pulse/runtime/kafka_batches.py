@@ -40,7 +40,8 @@ class Batch(Generic[T]):
 
     def take(self, record: Record[T]) -> bool:
         """False when it is full."""
-        if self.builder.append(timestamp=None, key=record.key, value=record.value, headers=record.headers or []) is None:
+        headers = record.headers or []
+        if self.builder.append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
             return False
         self.tokens.append(record.token)
         return True

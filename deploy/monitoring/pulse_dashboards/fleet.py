@@ -49,7 +49,7 @@ def made() -> Json:
             graph(
                 "Devices of live campaigns",
                 "By status, of all live campaigns.",
-                ("sum by (status) (max by (campaign, status) (pulse_campaign_devices))", "{{status}}"),
+                ("sum by (status) (avg by (campaign, status) (pulse_campaign_devices))", "{{status}}"),
                 stacked=True,
             ),
             Row("Reports and refusals"),

@@ -74,6 +74,9 @@ models: venv ## the protocol's models, every state of them (some minutes); ONLY=
 test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
 	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
 
+bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
+	@$(BIN)/python -m tests.bench
+
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down
 	@rm -rf .run .venv frontend/dist frontend/node_modules

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import signal
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,9 @@ def run(
     ],
     mqtt_host: Annotated[str, typer.Option(help="The MQTT broker")] = "127.0.0.1",
     mqtt_port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
+    mqtt_ca_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Connect with TLS, trusting this authority")
+    ] = None,
     fail: Annotated[float, typer.Option(min=0, max=1, help="Share of devices whose updates always fail")] = 0.03,
     flaky: Annotated[float, typer.Option(min=0, max=1, help="Share whose first attempt fails, and no other")] = 0.0,
     failures: Annotated[str, typer.Option(help="Kinds of failure, drawn evenly")] = KINDS,
@@ -94,7 +98,8 @@ def run(
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
     _allow_open_files(len(accounts) + downloads + 64)
-    asyncio.run(_live(accounts, Broker(mqtt_host, mqtt_port), behaviour, state, downloads))
+    tls = ssl.create_default_context(cafile=mqtt_ca_file) if mqtt_ca_file else None
+    asyncio.run(_live(accounts, Broker(mqtt_host, mqtt_port, tls=tls), behaviour, state, downloads))
 
 
 def _allow_open_files(needed: int) -> None:

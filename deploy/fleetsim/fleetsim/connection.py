@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,12 +26,16 @@ class LinkLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is; `timeout` in seconds for every answer of it, `keepalive` in seconds."""
+    """Where the broker is; `timeout` in seconds for every answer of it, `keepalive` in seconds.
+
+    With `tls` the connections are encrypted, and the broker's certificate is checked against that context.
+    """
 
     host: str
     port: int
     keepalive: int = 60
     timeout: float = 10.0
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def _client(broker: Broker, account: Account) -> _Client:
         identifier=account.user,
         clean_start=True,
         keepalive=broker.keepalive,
+        tls_context=broker.tls,
         timeout=inf,
         logger=_log,
     )

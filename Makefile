@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test clean
+.PHONY: help venv check format openapi prepare demo watch up down status restart token device test images test-containers clean
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,6 +59,13 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest
+
+images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
+	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
+
+CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign)
+test-containers: venv ## images, Compose and a campaign of 1,000 devices in real containers; as root it brings the engine
+	@$(BIN)/pytest -v -s -x -o python_files='check_*.py' -o timeout=600 --durations=0 $(CONTAINERS)
 
 clean: ## stop the stack; remove its state and the virtual environment
 	@test ! -x $(BIN)/python || $(STACK) down

@@ -1,5 +1,7 @@
-"""Exit code 0 when the service in this container says on `/readyz` that it can work. With no import but `socket`, and run
-with `python -I -S`, it costs a third of what an HTTP client would; the engine asks every few seconds."""
+"""Exit code 0 when the service in this container says on `/readyz` that it can work.
+
+The engine asks every few seconds: run with `python -I -S`, this costs a third of what an HTTP client would.
+"""
 
 import os
 import socket

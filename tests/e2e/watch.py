@@ -13,7 +13,7 @@ _FINISHED = """
 SELECT campaign_id, device_id, to_jsonb(s)::text AS content FROM ota_device_status s
  WHERE tenant_id = $1 AND status IN ('SUCCESS', 'FAILED', 'SKIPPED')
 """
-_MISCOUNTED = """
+MISCOUNTED = """
 WITH recount AS (
     SELECT campaign_id, stage, k.counter, count(*) AS n FROM ota_device_status
      CROSS JOIN LATERAL (VALUES (status, true), ('dispatched', dispatched_at IS NOT NULL),
@@ -24,7 +24,7 @@ SELECT campaign_id, stage, counter, c.n AS counted, r.n AS rows
        USING (campaign_id, stage, counter)
  WHERE r.n IS DISTINCT FROM c.n
 """
-_TWICE_ACTIVE = """
+TWICE_ACTIVE = """
 SELECT device_id, array_agg(campaign_id) AS campaigns FROM ota_device_status
  WHERE tenant_id = $1 AND status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING')
  GROUP BY device_id HAVING count(*) > 1
@@ -55,8 +55,8 @@ class Watch:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 finished = await connection.fetch(_FINISHED, self._tenant)
-                miscounted = await connection.fetch(_MISCOUNTED, self._tenant)
-                twice = await connection.fetch(_TWICE_ACTIVE, self._tenant)
+                miscounted = await connection.fetch(MISCOUNTED, self._tenant)
+                twice = await connection.fetch(TWICE_ACTIVE, self._tenant)
         except OUTAGES:
             return
         self.looks += 1

@@ -51,5 +51,5 @@ fi
 
 # A container sees a file with the owner and mode that it has here, and runs as another user: so files are readable, in a
 # folder that is not.
-chmod 444 ./* && chmod 400 mqtt_ca.key
+chmod 644 ./* && chmod 600 mqtt_ca.key
 echo "secrets are in $(pwd); devices need mqtt_ca.crt"

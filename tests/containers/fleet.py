@@ -38,12 +38,12 @@ class Fleet:
     size: int
 
     def memories(self, folder: Path) -> dict[str, Memory]:
-        """What each device knows, by its user name."""
+        """What each device of the tenant knows, by its user name."""
         file = folder / "memories"
         file.write_text(self.stack.compose("exec", "-T", "fleetsim", "cat", "/var/lib/fleetsim/memories"))
         journal = Journal(file)
         journal.close()
-        return journal.memories
+        return {user: memory for user, memory in journal.memories.items() if user.startswith(f"{TENANT}/")}
 
     def counted(self, what: str) -> int:
         """A number of the line in which the simulator says what its devices have done."""
@@ -63,7 +63,7 @@ def connected(stack: Stack, size: int) -> Fleet:
     text = {"Content-Type": "text/csv"}
     imported = _good(api.post("/devices/import", params={"group_id": GROUP}, content=csv, headers=text))
     assert (imported["created"], imported["added_to_group"]) == (size, size)
-    stack.compose("up", "-d", "--no-deps", "fleetsim", seconds=120)
+    stack.compose("up", "-d", "--no-deps", "--force-recreate", "fleetsim", seconds=120)
     fleet = Fleet(stack, api, size)
     took = until(lambda: fleet.counted("devices connected") > 0.9 * size, "the devices connect", CONNECT_SECONDS)
     say(f"connected after {took:.0f} s")

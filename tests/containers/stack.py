@@ -17,7 +17,7 @@ from tests.containers.engine import say
 PROJECT = "pulse-ota-test"
 PROFILES = ("--profile", "development", "--profile", "simulator")
 PORTS = ("GATEWAY_PORT", "MQTT_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
-IMPATIENT = {"RETRY_BACKOFF_SECONDS": "3", "OFFLINE_BACKOFF_SECONDS": "3", "FLEET_FAIL": "0.02"}
+IMPATIENT = {"RETRY_BACKOFF_SECONDS": "3", "OFFLINE_BACKOFF_SECONDS": "3", "FLEET_FAIL": "0"}
 SERVICES = ("catalog-svc", "campaign-svc", "dispatcher-svc", "status-ingest-svc")
 BUILD_SECONDS, UP_SECONDS = 1200, 300
 _WITHOUT = "services:\n{}"

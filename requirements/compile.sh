@@ -19,5 +19,5 @@ image dispatcher-svc --extra kafka --extra mqtt shared/pyproject.toml dispatcher
 image status-ingest-svc --extra db --extra kafka --extra mqtt shared/pyproject.toml status-ingest-svc/pyproject.toml
 image setup --extra db --extra kafka shared/pyproject.toml deploy/setup/pyproject.toml
 image sign-in --extra auth shared/pyproject.toml
-image fleetsim deploy/fleetsim/pyproject.toml
+image fleetsim --extra mqtt shared/pyproject.toml deploy/fleetsim/pyproject.toml
 compile --python-version 3.11 requirements/compose.in -o requirements/compose.txt

@@ -19,6 +19,22 @@ from local_stack.ports import free_ports
 from local_stack.postgres import Postgres
 from tests.real_parts import Broker, Database, Databases, RunningPart, Topics
 
+HERE = Path(__file__).parent
+LONG = ("e2e", "local")
+"""Folders that begin first, so that no worker is left alone with one of them at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A folder's tests share one worker, and with it the parts that they start; the long ones come first."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_folder(item)))
+    items.sort(key=lambda item: LONG.index(_folder(item)) if _folder(item) in LONG else len(LONG))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0]
+
 
 @pytest.fixture(scope="session")
 def parts_dir() -> Iterator[Path]:

@@ -9,6 +9,10 @@ TICK_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 OUTAGES = Counter("pulse_loop_outages_total", "Times that a loop found the database or Kafka away", ["loop"])
+ERRORS = Counter("pulse_campaign_errors_total", "Ticks that ended in an error that nobody expected; the log has it")
+ASIDE = Gauge(
+    "pulse_campaigns_set_aside", "Campaigns whose last tick ended in an unexpected error; tried again by and by"
+)
 RACES = Counter("pulse_loop_races_total", "Transactions of the loops that met another one and were tried again")
 CLAIMED = Counter("pulse_devices_claimed_total", "Rows that went from PENDING to QUEUED")
 SKIPPED_SUPERSEDED = Counter("pulse_devices_superseded_total", "Rows skipped because a newer campaign had succeeded")

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from campaign_svc.engine import engine
-from campaign_svc.metrics import RACES, UNSENT
+from campaign_svc.metrics import ASIDE, ERRORS, RACES, UNSENT
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer
@@ -175,13 +175,34 @@ async def test_requests_that_kafka_did_not_take_are_sent_as_another_attempt(
     assert await fleet.miscounted() == []
 
 
-async def test_an_error_that_nobody_expected_ends_the_loops(fleet: Fleet, postgres: Database, kafka: str) -> None:
+async def test_an_error_that_nobody_expected_sets_its_campaign_aside_and_no_other(
+    fleet: Fleet, postgres: Database, kafka: str
+) -> None:
+    poisoned, free = await fleet.campaign(10), await fleet.campaign(10, prefix="other")
+    errors = ERRORS._value.get()
+    await fleet.pool.execute("UPDATE ota_campaigns SET end_at = '20000-01-01' WHERE id = $1", poisoned)  # no datetime
+
+    async def completed(campaign: int) -> bool:
+        return bool(
+            await fleet.pool.fetchval("SELECT status FROM ota_campaigns WHERE id = $1", campaign) == "COMPLETED"
+        )
+
+    async with replica(postgres, kafka):
+        await until(lambda: completed(free), lambda: ingest(fleet))
+        assert ERRORS._value.get() > errors
+        assert ASIDE._value.get() == 1
+        await fleet.pool.execute("UPDATE ota_campaigns SET end_at = NULL WHERE id = $1", poisoned)
+        await until(lambda: completed(poisoned), lambda: ingest(fleet))
+    assert await fleet.miscounted() == []
+
+
+async def test_loops_that_may_not_read_end_with_the_error(fleet: Fleet, postgres: Database, kafka: str) -> None:
     await fleet.campaign(1)
-    await fleet.pool.execute("REVOKE SELECT ON ota_campaign_stages FROM campaign_loops")
+    await fleet.pool.execute("REVOKE SELECT ON ota_campaigns FROM campaign_loops")
     try:
         with pytest.raises(ExceptionGroup) as raised:
             async with asyncio.timeout(20), replica(postgres, kafka):
                 await asyncio.Event().wait()
         assert raised.group_contains(asyncpg.InsufficientPrivilegeError)
     finally:
-        await fleet.pool.execute("GRANT SELECT ON ota_campaign_stages TO campaign_loops")
+        await fleet.pool.execute("GRANT SELECT ON ota_campaigns TO campaign_loops")

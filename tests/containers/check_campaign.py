@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.watch import MISCOUNTED, TWICE_ACTIVE
 from tests.containers import fleet as fleets
 from tests.containers.engine import say
 from tests.containers.faults import cut_off, kill_9, paused, start, stop
 from tests.containers.figures import Figures
 from tests.containers.fleet import NEW, TENANT, Campaign, Fleet
 from tests.containers.stack import SERVICES, Stack, until
-from tests.e2e.watch import MISCOUNTED, TWICE_ACTIVE
 
 DEVICES, RATE = 1000, 600
 FAULT_SECONDS = 8
@@ -85,7 +85,7 @@ def nothing_is_lost(stack: Stack, fleet: Fleet, ended: fleets.Json, folder: Path
     states = stack.rows(f"SELECT status, count(*) FROM ota_device_status WHERE tenant_id = '{TENANT}' GROUP BY 1")
     assert states == [["SUCCESS", str(DEVICES)]]
     for query in (MISCOUNTED, TWICE_ACTIVE):
-        assert stack.rows(query.replace("$1", f"'{TENANT}'")) == []
+        assert stack.rows(query.replace("$1", f"ARRAY['{TENANT}']")) == []
     memories = fleet.memories(folder)
     assert Counter(memory.version for memory in memories.values()) == {NEW: DEVICES}
     assert not [user for user, memory in memories.items() if memory.at_hand or memory.waiting]

@@ -109,7 +109,7 @@ async def test_devices_at_work_end_their_update_while_the_campaign_is_paused(sit
 
 @pytest.mark.parametrize("first_paused", [False, True], ids=["while it runs", "while it is paused"])
 async def test_an_abort_in_the_middle_spares_who_waits(site: Site, *, first_paused: bool) -> None:
-    async with site.fleet(40) as fleet:
+    async with site.fleet(80) as fleet:
         campaign = await site.started(rate=600)
         await campaign.until_done(8)
         if first_paused:
@@ -120,7 +120,7 @@ async def test_an_abort_in_the_middle_spares_who_waits(site: Site, *, first_paus
         assert not between(commands(fleet), aborted.answered + guarantees.AFTER_PAUSE_SECONDS, time.time())
     assert (end["status"], end["status_reason"]["code"]) == ("ABORTED", "operator")
     assert end["succeeded"] == len({event.device_id for event in commands(fleet)})
-    assert end["status_breakdown"]["SKIPPED"] == 40 - end["succeeded"] > 10
+    assert end["status_breakdown"]["SKIPPED"] == 80 - end["succeeded"] > 10
     await guarantees.hold(site)
 
 
@@ -141,7 +141,7 @@ async def test_a_change_of_rate_counts_at_once_slower_and_faster(site: Site) -> 
     assert 4 <= len(at_two) <= 2 * (faster.answered - slower.answered) + 1
     assert len(at_thirty) == 90 - len(between(came, started, faster.answered))
     assert len(at_thirty) / (at_thirty[-1].at - at_thirty[0].at) > 15, "half of the rate at least"
-    assert not list(guarantees.faster_than_promised(at_ten, 10, SEEN_LATE))
-    assert not list(guarantees.faster_than_promised(at_two, 2, SEEN_LATE))
-    assert not list(guarantees.faster_than_promised(at_thirty, 30, SEEN_LATE))
+    assert not guarantees.faster_than_promised(at_ten, 10, SEEN_LATE)
+    assert not guarantees.faster_than_promised(at_two, 2, SEEN_LATE)
+    assert not guarantees.faster_than_promised(at_thirty, 30, SEEN_LATE)
     await guarantees.hold(site)

@@ -5,18 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_parts import Broker, Database
+from tests.real_parts import Broker, Database, Topics
 from tests.status_ingest_svc.service import Devices, Service, devices, end_sessions
 from tests.status_ingest_svc.world import World, world
 
 
+@pytest.fixture(scope="module")
+async def own_kafka(topics: Topics) -> str:
+    """The bootstrap address, with empty topics: other tests leave results by the ten thousand, which would count."""
+    await topics.clear()
+    return topics.bootstrap
+
+
 @pytest.fixture
-async def service(postgres: Database, kafka: str, mosquitto: Broker, parts_dir: Path) -> AsyncIterator[Service]:
+async def service(postgres: Database, own_kafka: str, mosquitto: Broker, parts_dir: Path) -> AsyncIterator[Service]:
     """Without a session or a member of an earlier test; replicas that a test leaves running are killed."""
     await end_sessions(mosquitto)
     async with world(postgres.dsn) as before:
         await before.sql.execute("DELETE FROM ingest_members")
-    made = Service(postgres, kafka, mosquitto, parts_dir / "logs", [])
+    made = Service(postgres, own_kafka, mosquitto, parts_dir / "logs", [])
     yield made
     for replica in made.replicas:
         await replica.child.kill()

@@ -69,7 +69,7 @@ async def test_killed_between_commit_and_offset_a_result_counts_once(
     await replica.child.kill()
     await topics.process.start()
     async with service.running() as successor:
-        await eventually(lambda: _has_results(successor, 1), 70)
+        await eventually(lambda: _has_results(successor, 1))
     assert (await seen.row(campaign, device))["offline_tries"] == 1
 
 

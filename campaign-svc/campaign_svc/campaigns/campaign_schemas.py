@@ -12,7 +12,7 @@ Rate = Annotated[int, Field(ge=1, le=600_000, description="devices per minute")]
 Share = Annotated[float, Field(ge=0, le=1)]
 FirmwareId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 StageStatus = Literal["WAITING", "RUNNING", "SOAKING", "AWAITING_APPROVAL", "FAILED", "PASSED"]
-ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn"]
+ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn", "restored"]
 
 
 class NewStage(Body):
@@ -211,9 +211,10 @@ class ControlledCampaign(Campaign):
 
 
 class CampaignFilter(Page):
-    """Which campaigns; `search` looks in names."""
+    """Which campaigns; `search` looks in names, `needs_attention` leaves those that the overview has in `waiting`."""
 
     status: CampaignStatus | None = None
+    needs_attention: bool = False
     search: Annotated[Text | None, Field(max_length=200)] = None
     firmware_version_id: FirmwareId | None = None
 

@@ -1,4 +1,4 @@
-"""The control topic as it stands: the last record of each campaign, read from the beginning on."""
+"""The control topic as it stands: each campaign's last record and its highest, read from the beginning on."""
 
 import asyncio
 
@@ -26,12 +26,17 @@ class ControlTopic:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._last: dict[int, tuple[int, CampaignStatus]] = {}
+        self._heard: dict[int, CampaignControl] = {}
         self.read_to_end = False
         """Whether everything that was there at the start has been read; before that, nothing can be said."""
 
     def says(self, campaign_id: int) -> tuple[int, CampaignStatus] | None:
         """Epoch and status in the campaign's last record; None: there is none."""
         return self._last.get(campaign_id)
+
+    def heard(self, campaign_id: int) -> CampaignControl | None:
+        """What dispatchers hold to, whatever came after it: the first record of the highest epoch."""
+        return self._heard.get(campaign_id)
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Reads until `stop`, and waits out a Kafka that is away."""
@@ -72,3 +77,6 @@ class ControlTopic:
             log.warning("control_record_unreadable", offset=offset, error=str(error))
             return
         self._last[record.campaign_id] = (record.epoch, CampaignStatus(record.status))
+        heard = self._heard.get(record.campaign_id)
+        if heard is None or record.epoch > heard.epoch:
+            self._heard[record.campaign_id] = record

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from campaign_svc.announce import Announcer
 from campaign_svc.engine.agreement import Agreement
+from campaign_svc.engine.aside import Aside
 from campaign_svc.engine.control_topic import ControlTopic
 from campaign_svc.engine.judge import judge
 from campaign_svc.engine.live_store import live_ids, look
@@ -15,7 +16,7 @@ from campaign_svc.engine.progress import Progress
 from campaign_svc.engine.retention import Retention
 from campaign_svc.engine.rollout import Rollout, releasable
 from campaign_svc.insight import chronicle
-from campaign_svc.metrics import LIVE, OUTAGES, RACES, TICK_SECONDS
+from campaign_svc.metrics import ASIDE, ERRORS, LIVE, OUTAGES, RACES, TICK_SECONDS
 from campaign_svc.settings import CampaignSettings
 from pulse.runtime import db
 from pulse.runtime.db import Pool
@@ -36,7 +37,8 @@ async def run(
 ) -> None:
     """All loops until `stop`. `pool` belongs to the role of the loops, `partitions` to the topic of requests.
 
-    Outages of the database and of Kafka are waited out; an unexpected error ends the loops and so the process.
+    Outages of the database and of Kafka are waited out. An unexpected error of one campaign sets that campaign aside
+    for a while; one of the loops themselves ends them and so the process.
     """
     announcer = Announcer(pool, kafka, settings.announce_timeout_seconds)
     topic = ControlTopic(settings.kafka_bootstrap)
@@ -60,6 +62,7 @@ class Engine:
         self._rollout = rollout
         self._settings = settings
         self._at_hand: set[int] = set()
+        self._aside = Aside()
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def tick_all(self, stop: asyncio.Event) -> None:
@@ -76,8 +79,10 @@ class Engine:
                     continue
                 pause_seconds = self._settings.tick_seconds
                 LIVE.set(len(live))
+                self._aside.keep_only(live)
+                ASIDE.set(len(self._aside))
                 for campaign_id in live:
-                    if campaign_id not in self._at_hand:
+                    if campaign_id not in self._at_hand and campaign_id not in self._aside:
                         self._at_hand.add(campaign_id)
                         group.create_task(self._guarded(campaign_id, stop), name=f"tick-{campaign_id}")
 
@@ -89,12 +94,16 @@ class Engine:
                     return
                 with TICK_SECONDS.time():
                     await self.tick(campaign_id)
+            self._aside.release(campaign_id)
         except db.RACES as error:
             RACES.inc()
             log.info("tick_met_another", campaign_id=campaign_id, error=repr(error))
         except db.OUTAGES as error:
             OUTAGES.labels("campaign").inc()
             log.warning("database_away", loop="campaign", campaign_id=campaign_id, error=repr(error))
+        except Exception:
+            ERRORS.inc()
+            log.exception("campaign_set_aside", campaign_id=campaign_id, seconds=self._aside.put(campaign_id))
         finally:
             self._at_hand.discard(campaign_id)
 

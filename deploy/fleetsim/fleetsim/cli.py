@@ -1,25 +1,61 @@
-"""The command line: a fleet from a file, until it is stopped."""
+"""The command line: which devices, on which broker, of which nature, for how long."""
 
 import asyncio
-import resource
-import signal
-import ssl
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
+import uvloop
 
-from fleetsim.accounts import read_accounts
-from fleetsim.connection import Account, Broker
-from fleetsim.fleet import Fleet
-from fleetsim.nature import Behaviour, Failure, Span
-from fleetsim.world import Tally
+from fleetsim.connection import LinkLostError
+from fleetsim.options import (
+    DOWNLOAD_SECONDS,
+    INSTALL_SECONDS,
+    KINDS,
+    LATE_SECONDS,
+    OFFLINE_SECONDS,
+    STORM_SECONDS,
+    OptionsError,
+    RunOptions,
+    SendOptions,
+)
+from fleetsim.run import INTERRUPTED, live
+from fleetsim.send import send_to
+from pulse.runtime.mqtt import MqttError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulated MQTT devices that take firmware updates.")
-PLAIN_EVERY_SECONDS = 5.0
-KINDS = ",".join(Failure)
+REFUSED = 2
+WHO, WHERE, WRONG = "Which devices", "The broker", "What goes wrong"
+TIME, LINK, RUN = "How updates go", "The network", "The run"
+
+
+Tenant = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="The owner of the devices of --ids")]
+Ids = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="Instead of a file: d{0..999}, gw-{0001..5000}")]
+Devices = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=WHO,
+        help='JSON lines: {"tenant_id", "device_id", "password", "device_type", "version"}; the first two suffice',
+    ),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(envvar="FLEETSIM_PASSWORD", rich_help_panel=WHO, help="Of --user, or of each device of --ids"),
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, rich_help_panel=WHO, help="A file with it")
+]
+Host = Annotated[str, typer.Option(rich_help_panel=WHERE, help="Its name or address")]
+Port = Annotated[int, typer.Option(min=1, max=65535, rich_help_panel=WHERE)]
+Tls = Annotated[bool, typer.Option("--tls", rich_help_panel=WHERE, help="TLS, with the authorities this system trusts")]
+Ca = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with the authorities of this file"),
+]
 
 
 @app.callback()
@@ -27,125 +63,172 @@ def fleetsim() -> None:
     """Simulated MQTT devices that take firmware updates."""
 
 
-def seconds(text: str) -> Span:
-    """`2` or `1..3`, in seconds. Raises typer.BadParameter for anything else."""
-    least, dots, most = text.partition("..")
-    try:
-        return float(least), float(most if dots else least)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is neither a number of seconds nor a span like 1..3") from None
+@app.command()
+def run(
+    devices: Devices = None,
+    tenant: Tenant = None,
+    ids: Ids = None,
+    version: Annotated[str, typer.Option(rich_help_panel=WHO, help="What the devices of --ids run at first")] = "1.0.0",
+    user: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=WHO,
+            help="All devices behind a few connections, as this user of the broker, who may read all command topics "
+            "and write all report topics; without it each has its own connection as {tenant}/device/{id}",
+        ),
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option(min=1, max=10_000, rich_help_panel=WHO, help="How few; else one for 2,500 devices")
+    ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    mqtt_host: Host = "127.0.0.1",
+    mqtt_port: Port = 1883,
+    tls: Tls = False,
+    ca: Ca = None,
+    keepalive: Annotated[int, typer.Option(min=1, max=65535, rich_help_panel=WHERE, help="In seconds")] = 60,
+    connect_rate: Annotated[
+        float, typer.Option(min=0, rich_help_panel=WHERE, help="So many devices come a second; 0: as fast as they can")
+    ] = 2_000,
+    fail: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=WRONG, help="Share of devices whose updates always fail")
+    ] = 0.03,
+    flaky: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=WRONG, help="Share whose first attempt fails, and no other")
+    ] = 0.0,
+    failures: Annotated[
+        str, typer.Option(rich_help_panel=WRONG, help="Kinds of failure; install=3,silence: the first 3 times as often")
+    ] = KINDS,
+    fail_seconds: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=WRONG, help="How long an update takes that fails, when not as long as the others"),
+    ] = None,
+    download_seconds: Annotated[
+        str | None, typer.Option(rich_help_panel=TIME, help=f"How long a download takes at least [{DOWNLOAD_SECONDS}]")
+    ] = None,
+    bandwidth: Annotated[
+        str | None, typer.Option(rich_help_panel=TIME, help="Instead: bytes a second, like 20k..2M or 500k~1")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(rich_help_panel=TIME, help="Bytes of a download that is not real, like 1M..20M")
+    ] = None,
+    fetch: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            rich_help_panel=TIME,
+            help="Share of downloads that are real, over HTTP, checked by size and SHA-256; the others only take their "
+            "time [1; with --user 0]",
+        ),
+    ] = None,
+    downloads: Annotated[
+        int, typer.Option(min=1, max=4096, rich_help_panel=TIME, help="Real downloads at the same time")
+    ] = 256,
+    progress: Annotated[
+        int, typer.Option(min=1, max=100, rich_help_panel=TIME, help="A report each so many percent; 100: none between")
+    ] = 20,
+    install_seconds: Annotated[
+        str, typer.Option(rich_help_panel=TIME, help="How long an installation takes")
+    ] = INSTALL_SECONDS,
+    offline: Annotated[
+        float, typer.Option(min=0, max=0.9, rich_help_panel=LINK, help="Share of the time without connection")
+    ] = 0.0,
+    offline_seconds: Annotated[
+        str, typer.Option(rich_help_panel=LINK, help="How long each such spell is")
+    ] = OFFLINE_SECONDS,
+    storm_every: Annotated[
+        float, typer.Option(min=0, rich_help_panel=LINK, help="Each so many seconds many connections are cut at once")
+    ] = 0.0,
+    storm_share: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=LINK, help="Share of the devices that this hits")
+    ] = 0.0,
+    storm_seconds: Annotated[
+        str, typer.Option(rich_help_panel=LINK, help="After that time they are back")
+    ] = STORM_SECONDS,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=LINK, help="Share of reports that go out twice")
+    ] = 0.0,
+    late: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=LINK, help="Share of reports that newer ones overtake")
+    ] = 0.0,
+    late_seconds: Annotated[
+        str, typer.Option(rich_help_panel=LINK, help="How long those are under way")
+    ] = LATE_SECONDS,
+    seed: Annotated[
+        int, typer.Option(rich_help_panel=RUN, help="The same seed: the same fates, whatever the timing")
+    ] = 1,
+    run_for: Annotated[
+        float | None, typer.Option("--for", min=0.1, rich_help_panel=RUN, help="End after so many seconds")
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(min=0.1, rich_help_panel=RUN, help="End when for so many seconds nothing was at work"),
+    ] = None,
+    presence: Annotated[
+        bool,
+        typer.Option(rich_help_panel=RUN, help="Devices without anything to report say what they run"),
+    ] = True,
+    state: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, rich_help_panel=RUN, help="A file in which memories survive a restart"),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, rich_help_panel=RUN, help="Append all that they receive and send, as JSON lines"),
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(dir_okay=False, rich_help_panel=RUN, help="Write the counts at the end as JSON")
+    ] = None,
+) -> None:
+    """Connect devices and let them take updates, until --for or --idle, Ctrl-C or SIGTERM.
 
-
-def kinds(text: str) -> tuple[Failure, ...]:
-    """Kinds of failure, with commas between. Raises typer.BadParameter for an unknown one."""
-    try:
-        return tuple(Failure(kind.strip()) for kind in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}: the kinds of failure are {KINDS}") from None
+    A SPREAD is a number (2), a span (1..3) or a log-normal (20~0.5: median, sigma); k, M and G stand for thousands.
+    Kinds of failure: download (the file is not there), checksum (it is damaged), install (the new firmware does not
+    start), silence (nothing is heard after the installation), rollback (the device runs the old version again and says
+    so). Exit codes: 0 ended, 2 refused, 130 Ctrl-C. More: docs/fleetsim.md.
+    """
+    options = RunOptions(**locals())
+    raise typer.Exit(_ran(live(options)))
 
 
 @app.command()
-def run(
-    devices: Annotated[
-        Path,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help='JSON lines: {"tenant_id", "device_id", "password", "device_type", "version"}',
-        ),
-    ],
-    mqtt_host: Annotated[str, typer.Option(help="The MQTT broker")] = "127.0.0.1",
-    mqtt_port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
-    mqtt_ca_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Connect with TLS, trusting this authority")
+def send(
+    devices: Devices = None,
+    tenant: Tenant = None,
+    ids: Ids = None,
+    user: Annotated[
+        str | None, typer.Option(rich_help_panel=WHO, help="Who may write all command topics and read all reports")
     ] = None,
-    fail: Annotated[float, typer.Option(min=0, max=1, help="Share of devices whose updates always fail")] = 0.03,
-    flaky: Annotated[float, typer.Option(min=0, max=1, help="Share whose first attempt fails, and no other")] = 0.0,
-    failures: Annotated[str, typer.Option(help="Kinds of failure, drawn evenly")] = KINDS,
-    offline: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the time without connection")] = 0.05,
-    offline_seconds: Annotated[str, typer.Option(help="How long each such spell is")] = "3..10",
-    download_seconds: Annotated[str, typer.Option(help="How long a download takes at least")] = "1..3",
-    install_seconds: Annotated[str, typer.Option(help="How long an installation takes")] = "1..3",
-    fail_seconds: Annotated[
-        str | None, typer.Option(help="How long an update takes that fails, when not as long as the others")
-    ] = None,
-    downloads: Annotated[int, typer.Option(min=1, max=4096, help="Downloads at the same time")] = 256,
-    seed: Annotated[int, typer.Option(help="The same seed: the same failures and offline spells")] = 1,
-    state: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="A file in which the devices' memories survive a restart")
-    ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    mqtt_host: Host = "127.0.0.1",
+    mqtt_port: Port = 1883,
+    tls: Tls = False,
+    ca: Ca = None,
+    rate: Annotated[float, typer.Option(min=0, help="Commands a second; 0: as fast as the broker takes them")] = 500,
+    campaign: Annotated[int, typer.Option(min=1, help="Another one for each time that devices are to update")] = 1,
+    to_version: Annotated[str, typer.Option(help="What devices are to run")] = "2.0.0",
+    url: Annotated[str, typer.Option(help="The file, for devices whose downloads are real")] = "http://localhost/none",
+    size: Annotated[int, typer.Option(min=1, help="Its size in bytes")] = 1_000_000,
+    checksum: Annotated[str, typer.Option(help="Its SHA-256 in hex")] = "0" * 64,
 ) -> None:
-    """Connect every device of a file and let them take updates, until Ctrl-C or SIGTERM.
+    """Send one update command to each device and count what comes back: a rollout without any service behind it.
 
-    Each device has an MQTT 5 connection of its own, downloads the firmware over HTTP, checks its size and SHA-256,
-    and reports. Failures: `download` (the file is not there), `checksum` (it is damaged), `install` (the new firmware
-    does not start), `silence` (nothing is heard after the installation). While a device is offline only its
-    connection to the broker is down; a download that has begun goes on.
+    To see a fleet at work on a broker of yours, or to measure it. Ends when all devices that took their command have
+    ended, or after 10 s without a report.
     """
+    options = SendOptions(**locals())
+    raise typer.Exit(_ran(send_to(options)))
+
+
+def _ran(work: Coroutine[None, None, int]) -> int:
+    """The exit code of a command; what it refuses or cannot reach is said in one line."""
     try:
-        accounts = read_accounts(devices)
-        behaviour = Behaviour(
-            fail=fail,
-            flaky=flaky,
-            failures=kinds(failures),
-            offline=offline,
-            offline_seconds=seconds(offline_seconds),
-            download_seconds=seconds(download_seconds),
-            install_seconds=seconds(install_seconds),
-            fail_seconds=seconds(fail_seconds) if fail_seconds else None,
-            seed=seed,
-        )
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(str(error)) from error
-    _allow_open_files(len(accounts) + downloads + 64)
-    tls = ssl.create_default_context(cafile=mqtt_ca_file) if mqtt_ca_file else None
-    asyncio.run(_live(accounts, Broker(mqtt_host, mqtt_port, tls=tls), behaviour, state, downloads))
-
-
-def _allow_open_files(needed: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if needed > hard:
-        raise typer.BadParameter(f"{needed} open files are needed, this system allows a process {hard}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
-
-
-async def _live(
-    accounts: list[Account], broker: Broker, behaviour: Behaviour, state: Path | None, downloads: int
-) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Fleet(accounts, broker, behaviour, state=state, downloads=downloads) as fleet:
-        await _show(fleet, stop)
-
-
-async def _show(fleet: Fleet, stop: asyncio.Event) -> None:
-    """One line that changes in place on a terminal; elsewhere a line at once, and then ever less often."""
-    console = Console()
-    if not console.is_terminal:
-        pause = 0.5
-        while not await _set_within(stop, pause):
-            console.print(line(fleet.tally, len(fleet)), soft_wrap=True, highlight=False, markup=False)
-            pause = min(2 * pause, PLAIN_EVERY_SECONDS)
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        while not await _set_within(stop, 0.5):
-            live.update(line(fleet.tally, len(fleet)), refresh=True)
-
-
-async def _set_within(event: asyncio.Event, timeout: float) -> bool:
-    try:
-        async with asyncio.timeout(timeout):
-            return await event.wait()
-    except TimeoutError:
-        return False
-
-
-def line(tally: Tally, devices: int) -> str:
-    """What the fleet has done so far, in one line."""
-    trouble = f"; {tally.trouble}" if tally.trouble and tally.connected < devices else ""
-    return (
-        f"{tally.connected} of {devices} devices connected, {tally.commands} commands, {tally.succeeded} installed, "
-        f"{tally.failed} failed, {tally.silent} fell silent, {tally.reports} reports delivered, "
-        f"{tally.undelivered} refused or unheard{trouble}"
-    )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OptionsError, OSError, MqttError, LinkLostError) as error:
+        print(f"fleetsim: {error}", file=sys.stderr)
+        return REFUSED

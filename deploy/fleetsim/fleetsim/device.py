@@ -70,13 +70,19 @@ class Broke(msgspec.Struct, frozen=True):
     text: str
 
 
+class RolledBack(msgspec.Struct, frozen=True):
+    """The new version has given up and the old one runs again, which says so: a success, of the old version."""
+
+    campaign_id: int
+
+
 class FellSilent(msgspec.Struct, frozen=True):
     """The update has ended without the device being able to say how: it runs what it ran before."""
 
     campaign_id: int
 
 
-Work = Progressed | Downloaded | Installed | Broke | FellSilent
+Work = Progressed | Downloaded | Installed | Broke | RolledBack | FellSilent
 Event = Subscribed | Received | Delivered | Work
 
 
@@ -127,6 +133,8 @@ def _worked(memory: Memory, command: Command, event: Work, now: datetime) -> Mem
     if isinstance(event, Installed):
         memory = replace(memory, version=command.version)
         memory = _say(memory, _report(command, "SUCCESS", version=command.version), now)
+    elif isinstance(event, RolledBack):
+        memory = _say(memory, _report(command, "SUCCESS", version=memory.version), now)
     elif isinstance(event, Broke):
         memory = _say(memory, _report(command, "FAILED", error=event.text, error_code=event.code), now)
     return _next(memory, now)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import httpx
 
-STEP_PERCENT = 20
 _TIMEOUT = httpx.Timeout(10.0, pool=None)
 
 
@@ -21,16 +20,20 @@ class DownloadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file: `size` in bytes, `checksum` SHA-256 in hex, and how long its transfer takes at least, in seconds."""
+    """A file: `size` in bytes, `checksum` SHA-256 in hex; how long its transfer takes at least, in seconds, and each
+    how many percent it is told of. `damaged`: it arrives changed.
+    """
 
     url: str
     size: int
     checksum: str
     seconds: float = 0.0
+    step_percent: int = 20
+    damaged: bool = False
 
 
 async def fetch(client: httpx.AsyncClient, wanted: Wanted, progress: Callable[[int], None]) -> None:
-    """Read the whole file; `progress` hears each 20 percent.
+    """Read the whole file; `progress` hears of each step.
 
     Raises DownloadError: `download_failed` (not reachable, not 200, cut), `bad_size`, `bad_checksum`.
     """
@@ -53,9 +56,11 @@ async def _read(response: httpx.Response, wanted: Wanted, progress: Callable[[in
             raise DownloadError("bad_size", f"more than the announced {wanted.size} bytes")
         await _keep_pace(started, wanted.seconds * have / wanted.size)
         percent = 100 * have // wanted.size
-        if told + STEP_PERCENT <= percent < 100:
-            told = percent - percent % STEP_PERCENT
+        if told + wanted.step_percent <= percent < 100:
+            told = percent - percent % wanted.step_percent
             progress(told)
+    if wanted.damaged:
+        digest.update(b"damage")
     if have != wanted.size:
         raise DownloadError("bad_size", f"{have} bytes instead of {wanted.size}")
     if digest.hexdigest() != wanted.checksum.lower():

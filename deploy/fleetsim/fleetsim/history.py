@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-What = Literal["connected", "disconnected", "received", "sent"]
+import msgspec
+
+from fleetsim.wire import Command
+
+What = Literal["connected", "disconnected", "received", "began", "ended", "sent", "lost"]
+"""`sent`: the broker has answered; `lost`: the connection went before it did. `began`, `ended`: an update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,13 @@ class History:
             while not holds(self.entries):
                 self._news.clear()
                 await self._news.wait()
+
+
+NOTHING = History(kept=False)
+"""The history of all devices whose history nobody wants."""
+
+
+def write_update(command: Command, outcome: str | None = None) -> bytes:
+    """The payload of `began` and `ended`: which update, and how it has turned out."""
+    fields = {"campaign_id": command.campaign_id, "attempt": command.attempt, "version": command.version}
+    return msgspec.json.encode(fields if outcome is None else {**fields, "outcome": outcome})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from local_stack.child import run
 from local_stack.errors import CommandFailed, StackError
+from local_stack.layout import cache_dir
 
 Say = Callable[[str], None]
 """Tells the person at the terminal what is being prepared."""
@@ -17,9 +18,10 @@ async def install(package: str, what: str, say: Say) -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise StackError(by_hand)
     say(f"installing {package} with apt-get")
+    apt_get = ("flock", str(cache_dir() / "apt-get.lock"), "apt-get", "-qq")  # of two at once, one gives up
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     try:
-        await run("apt-get", "update", "-qq", timeout=300, env=quiet)
-        await run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package, timeout=600, env=quiet)
+        await run(*apt_get, "update", timeout=300, env=quiet)
+        await run(*apt_get, "install", "-y", "--no-install-recommends", package, timeout=600, env=quiet)
     except CommandFailed as error:
         raise StackError(f"{by_hand}\n{error}") from error

@@ -1,0 +1,225 @@
+"""What the command line has said, checked: each contradiction is refused with one sentence."""
+
+import resource
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetsim.accounts import numbered, read_accounts
+from fleetsim.connection import Account, Broker, Login
+from fleetsim.draws import Span, Spread, read_spread
+from fleetsim.fleet import Shared
+from fleetsim.nature import Behaviour, Failure
+
+KINDS = ",".join(Failure)
+SPARE_FILES = 64
+DOWNLOAD_SECONDS, INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "1..3", "3..10"
+LATE_SECONDS, STORM_SECONDS = "1..10", "0.5..2"
+
+
+class OptionsError(Exception):
+    """What was asked for makes no sense, in one sentence."""
+
+
+Contradictions = list[tuple[bool, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Which devices, and how to reach their broker."""
+
+    devices: Path | None
+    tenant: str | None
+    ids: str | None
+    user: str | None
+    password: str | None
+    password_file: Path | None
+    mqtt_host: str
+    mqtt_port: int
+    tls: bool
+    ca: Path | None
+
+    def check(self) -> None:
+        """Raises OptionsError for the first contradiction."""
+        for holds, text in self.contradictions():
+            if holds:
+                raise OptionsError(text)
+
+    def contradictions(self) -> Contradictions:
+        return [
+            ((self.devices is None) == (self.ids is None), "which devices? give either --devices or --ids"),
+            (bool(self.ids) != bool(self.tenant), "--tenant and --ids belong together"),
+            (bool(self.password) and bool(self.password_file), "--password and --password-file exclude one another"),
+        ]
+
+    def accounts(self, version: str) -> list[Account]:
+        """Those of --ids run `version` at first. Raises OptionsError."""
+        try:
+            if self.devices is not None:
+                return read_accounts(self.devices)
+            return numbered(self.tenant or "", self.ids or "", self._device_password(), version)
+        except (ValueError, OSError) as error:
+            raise OptionsError(str(error)) from error
+
+    def broker(self, keepalive: int = 60) -> Broker:
+        """Raises OptionsError when the CA file is none."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca) if self.tls or self.ca else None
+        except (ssl.SSLError, OSError) as error:
+            raise OptionsError(f"--ca {self.ca}: {error}") from error
+        return Broker(self.mqtt_host, self.mqtt_port, keepalive=keepalive, tls=context)
+
+    def login(self) -> Login:
+        """Of --user. Raises OptionsError when the password cannot be read."""
+        return Login(self.user, self._password())
+
+    def _device_password(self) -> str:
+        return "" if self.user else self._password() or ""
+
+    def _password(self) -> str | None:
+        if self.password_file is None:
+            return self.password
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionsError(f"--password-file: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(Access):
+    """As `python -m fleetsim run --help` explains them."""
+
+    version: str
+    connections: int | None
+    keepalive: int
+    connect_rate: float
+    fail: float
+    flaky: float
+    failures: str
+    fail_seconds: str | None
+    download_seconds: str | None
+    bandwidth: str | None
+    size: str | None
+    fetch: float | None
+    downloads: int
+    progress: int
+    install_seconds: str
+    offline: float
+    offline_seconds: str
+    storm_every: float
+    storm_share: float
+    storm_seconds: str
+    duplicates: float
+    late: float
+    late_seconds: str
+    seed: int
+    run_for: float | None
+    idle: float | None
+    presence: bool
+    state: Path | None
+    history: Path | None
+    summary: Path | None
+
+    def contradictions(self) -> Contradictions:
+        files = [file.resolve() for file in (self.devices, self.state, self.history, self.summary) if file]
+        has_password = bool(self.password or self.password_file)
+        return [
+            *Access.contradictions(self),
+            (bool(self.connections and not self.user), "--connections needs a --user who speaks for all devices"),
+            (
+                bool(self.devices) and not self.user and has_password,
+                "the devices of a file have their own passwords there: --password needs --ids or --user",
+            ),
+            (bool(self.download_seconds and self.bandwidth), "--download-seconds and --bandwidth exclude one another"),
+            (bool(self.size) and self.fetched == 1, "--size is for downloads that are not real: give --fetch below 1"),
+            (len(set(files)) < len(files), "the same file is named twice"),
+            (not self.offline and self.offline_seconds != OFFLINE_SECONDS, "--offline-seconds needs --offline"),
+            (not self.late and self.late_seconds != LATE_SECONDS, "--late-seconds needs --late"),
+            (not self.storm_every and self.storm_seconds != STORM_SECONDS, "--storm-seconds needs --storm-every"),
+        ]
+
+    @property
+    def fetched(self) -> float:
+        """The share of real downloads: all with a connection each, none behind a few, if it is not said."""
+        return self.fetch if self.fetch is not None else float(self.user is None)
+
+    def shared(self) -> Shared | None:
+        """Who speaks for all devices. Raises OptionsError when the password cannot be read."""
+        return Shared(self.login(), self.connections) if self.user else None
+
+    def behaviour(self) -> Behaviour:
+        """Raises OptionsError."""
+        try:
+            return Behaviour(
+                fail=self.fail,
+                flaky=self.flaky,
+                failures=kinds(self.failures),
+                offline=self.offline,
+                offline_seconds=span(self.offline_seconds),
+                download_seconds=read_spread(self.download_seconds or DOWNLOAD_SECONDS),
+                install_seconds=read_spread(self.install_seconds),
+                fail_seconds=_spread(self.fail_seconds),
+                bandwidth=_spread(self.bandwidth),
+                size=_spread(self.size),
+                fetch=self.fetched,
+                progress_percent=self.progress,
+                duplicates=self.duplicates,
+                late=self.late,
+                late_seconds=span(self.late_seconds),
+                storm_every=self.storm_every,
+                storm_share=self.storm_share,
+                storm_seconds=span(self.storm_seconds),
+                seed=self.seed,
+            )
+        except ValueError as error:
+            raise OptionsError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions(Access):
+    """As `python -m fleetsim send --help` explains them."""
+
+    rate: float
+    campaign: int
+    to_version: str
+    url: str
+    size: int
+    checksum: str
+
+
+def kinds(text: str) -> tuple[Failure, ...]:
+    """`install=3,silence`: kinds of failure, the first three times as often. Raises ValueError for an unknown one."""
+    drawn: list[Failure] = []
+    for part in text.split(","):
+        kind, _, weight = part.strip().partition("=")
+        try:
+            drawn += [Failure(kind)] * int(weight or 1)
+        except ValueError:
+            raise ValueError(
+                f"{part!r}: the kinds of failure are {KINDS}; a weight goes behind, as in install=3"
+            ) from None
+    return tuple(drawn)
+
+
+def span(text: str) -> Span:
+    """`2` or `1..3`. Raises ValueError for anything else."""
+    spread = read_spread(text)
+    if isinstance(spread, tuple):
+        return spread
+    raise ValueError(f"{text!r}: here only a number or a span like 1..3 is possible")
+
+
+def _spread(text: str | None) -> Spread | None:
+    return read_spread(text) if text else None
+
+
+def allow_open_files(needed: int) -> None:
+    """Raise this process's limit. Raises OptionsError when the system does not allow so many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed + SPARE_FILES
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        raise OptionsError(
+            f"{wanted} open files are needed, this system allows a process {hard}: raise `ulimit -Hn`, take fewer "
+            "devices, or put them behind a few connections with --user"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

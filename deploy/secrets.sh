@@ -12,6 +12,9 @@ mkdir -p secrets files && chmod 755 files && cd secrets
 password() { # FILE...: 24 random bytes each, as text that needs no quoting anywhere
   for file in "$@"; do [ -s "$file" ] || openssl rand -hex 24 | tr -d '\n' > "$file"; done
 }
+quietly() { # COMMAND: what it says is shown when it fails
+  said=$("$@" 2>&1) || { echo "$said" >&2; exit 1; }
+}
 dsn() { # FILE USER PASSWORD_FILE
   printf 'postgresql://%s:%s@postgres:5432/iotcloud' "$2" "$(cat "$3")" > "$1.new" && mv -f "$1.new" "$1"
 }
@@ -27,8 +30,8 @@ dsn ingest_dsn status_ingest_svc ingest_db_password
 curve="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256"
 if [ ! -s mqtt_ca.crt ]; then # its key stays here: no container gets it
   # shellcheck disable=SC2086  # options are words
-  openssl req -x509 $curve -days 3650 -subj "/CN=Pulse OTA devices' broker CA" -keyout mqtt_ca.key -out mqtt_ca.crt \
-    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+  quietly openssl req -x509 $curve -days 3650 -subj "/CN=Pulse OTA devices' broker CA" -keyout mqtt_ca.key -out mqtt_ca.crt \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
   rm -f mqtt.crt
 fi
 
@@ -39,12 +42,13 @@ done
 [ -z "${MQTT_NAMES:-}" ] || [ "$MQTT_NAMES" = "$(cat mqtt_names 2>/dev/null || true)" ] || rm -f mqtt.crt
 [ -z "${MQTT_NAMES:-}" ] || { rm -f mqtt_names; printf "%s" "$MQTT_NAMES" > mqtt_names; }
 if ! openssl x509 -in mqtt.crt -noout -checkend 2592000 >/dev/null 2>&1; then
-  printf 'subjectAltName=%s\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n' "$names" > mqtt.ext
-  # shellcheck disable=SC2086
+  printf '%s\n' "subjectAltName=$names" basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature \
+    extendedKeyUsage=serverAuth subjectKeyIdentifier=hash authorityKeyIdentifier=keyid > mqtt.ext
   rm -f mqtt.key mqtt.crt
-  openssl req $curve -subj "/CN=mosquitto" -keyout mqtt.key -out mqtt.csr 2>/dev/null
-  openssl x509 -req -in mqtt.csr -CA mqtt_ca.crt -CAkey mqtt_ca.key -CAcreateserial -days 397 -sha256 \
-    -extfile mqtt.ext -out mqtt.crt 2>/dev/null
+  # shellcheck disable=SC2086
+  quietly openssl req $curve -subj "/CN=mosquitto" -keyout mqtt.key -out mqtt.csr
+  quietly openssl x509 -req -in mqtt.csr -CA mqtt_ca.crt -CAkey mqtt_ca.key -CAcreateserial -days 397 -sha256 \
+    -extfile mqtt.ext -out mqtt.crt
   rm -f mqtt.csr mqtt.ext
   echo "made a certificate for the broker: $names"
 fi

@@ -1,6 +1,8 @@
 """The stack as Compose brings it up: who can reach what, that secrets stay in files, that Prometheus sees all of it."""
 
 import json
+import socket
+import ssl
 
 import httpx
 import pytest
@@ -71,6 +73,22 @@ def test_the_broker_speaks_tls_alone_and_asks_for_an_account(stack: Stack) -> No
     for options, heard in ((f"{trusted} {account}", "heard"), (trusted, ""), (account, "")):
         said = stack.compose("exec", "-T", "mosquitto", "sh", "-c", f"{look.format(options)} || true")
         assert said.strip() == heard, options
+
+
+def test_devices_reach_the_broker_from_outside_and_can_tell_that_it_is_the_right_one(stack: Stack) -> None:
+    trusting = ssl.create_default_context(cafile=stack.deploy / "secrets" / "mqtt_ca.crt")
+    trusting.verify_flags |= ssl.VERIFY_X509_STRICT
+    address = ("127.0.0.1", int(stack.environment["MQTT_PORT"]))
+    with (
+        socket.create_connection(address, 10) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        assert secured.version() in {"TLSv1.2", "TLSv1.3"}
+    with (
+        socket.create_connection(address, 10) as plain,
+        pytest.raises(ssl.SSLCertVerificationError, match="another"),
+    ):
+        trusting.wrap_socket(plain, server_hostname="another.example.com")
 
 
 def test_database_and_kafka_are_on_a_network_that_devices_and_gateway_are_not_on(stack: Stack) -> None:

@@ -1441,7 +1441,8 @@ export interface components {
          *
          *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `gate_passed`: an approver let
          *     it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days.
-         *     `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         *     `restored`: paused since the database had lost its last changes. `slow`: it could send, and has been below 80 % of
+         *     its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */
@@ -1452,7 +1453,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "slow";
+            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
             /**
              * Since
              * Format: date-time

@@ -39,6 +39,7 @@ CONTRADICTIONS = [
     (["--fail", "0.7", "--flaky", "0.7"], "together are at most 1"),
     (["--tenant", "acme"], "--tenant and --ids belong together"),
     (["--ids", "d{0..9}", "--tenant", "acme"], "either --devices or --ids"),
+    (["--version", "2.0.0"], "--version is for --ids"),
     (["--connections", "5"], "--connections needs a --user"),
     (["--password", "x"], "have their own passwords"),
     (["--user", "u", "--password", "x", "--password-file", __file__], "exclude one another"),
@@ -163,6 +164,17 @@ async def test_fleet_stops_by_itself_when_its_work_is_done_and_says_what_it_was(
     assert Counter(whats) == {"connected": 1, "disconnected": 1, "received": 2, "began": 1, "ended": 1, "sent": 5}
 
 
+async def test_fleet_whose_history_cannot_be_written_ends_with_one_line(mosquitto: real_parts.Broker) -> None:
+    access = ("--user", mosquitto.admin_user, "--password-file", str(mosquitto.password_file(mosquitto.admin_user)))
+    options = ("--tenant", "acme", "--ids", "d{0..3}", *access, "--mqtt-port", str(mosquitto.port), "--for", "15")
+    process = await started(*options, "--history", "/dev/full")
+    async with asyncio.timeout(12):
+        output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == b"fleetsim: /dev/full: No space left on device"
+    assert b"Traceback" not in output
+
+
 async def test_fleet_speaks_tls_with_the_authority_of_a_file(
     mosquitto: real_parts.Broker, dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
@@ -188,6 +200,10 @@ async def test_fleet_speaks_tls_with_the_authority_of_a_file(
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Until the end of the stream, which is passed on."""
-    while data := await reader.read(65_536):
-        writer.write(data)
-    writer.close()
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()

@@ -30,6 +30,7 @@ FAST = {
     "CHUNK_ROWS": "10",
 }
 """What nobody would wait for in a test, and chunks that a test can see the middle of; all else has its default."""
+NEXT_VERSION = "next-version"
 EPHEMERAL = 32_768
 """From here on the kernel gives ports to outgoing connections; a service that is started again could miss its own."""
 TRIES = 50
@@ -41,6 +42,11 @@ class Stack:
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
         self.folder = settings.directory
+
+    @property
+    def next_version(self) -> Path:
+        """Where processes look for their code first when they start; the folder is there only while a test wants."""
+        return self.folder / NEXT_VERSION
 
     def __getitem__(self, name: str) -> str:
         """A variable of `stack.env`; raises KeyError, a `…_PID` while its process is down."""
@@ -116,7 +122,7 @@ async def running() -> AsyncIterator[Stack]:
     settings = free_settings(folder)
     try:
         with pytest.MonkeyPatch.context() as environment:
-            for name, value in FAST.items():
+            for name, value in (FAST | {"PYTHONPATH": str(folder / NEXT_VERSION)}).items():
                 environment.setenv(name, value)
             await asyncio.to_thread(commands.up, settings, print)
         yield Stack(settings)
@@ -125,11 +131,11 @@ async def running() -> AsyncIterator[Stack]:
         rmtree(folder)
 
 
-def free_settings(folder: Path) -> StackSettings:
-    """Ports that nobody listens on, below those of outgoing connections."""
+def free_settings(folder: Path, n: int = 2) -> StackSettings:
+    """`n` of each service but catalog-svc; ports that nobody listens on, below those of outgoing connections."""
     for _ in range(TRIES):
         offset = random.randrange(1_000, EPHEMERAL - 20_000)
-        settings = StackSettings(run_dir=folder, port_offset=offset, campaigns=2, dispatchers=2, ingests=2)
+        settings = StackSettings(run_dir=folder, port_offset=offset, campaigns=n, dispatchers=n, ingests=n)
         if all(is_free(port) for port in ports(settings)):
             return settings
     raise OSError(f"no free ports in {TRIES} tries")

@@ -1439,10 +1439,9 @@ export interface components {
          * Waiting
          * @description A campaign that waits for a person.
          *
-         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `gate_passed`: an approver let
-         *     it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days.
-         *     `restored`: paused since the database had lost its last changes. `slow`: it could send, and has been below 80 % of
-         *     its rate for a minute or more.
+         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an
+         *     approver let it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last
+         *     three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */

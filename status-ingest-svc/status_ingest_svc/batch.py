@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pulse.contracts.status import FINISHED, REPORTS, Event, Heard
+from pulse.contracts.status import FINISHED, REPORTS, Event, Heard, merge
 from status_ingest_svc.reading import Campaign, Device, Message, Presence, Refused, of_campaign
 from status_ingest_svc.store import Applied
 
@@ -39,6 +39,10 @@ class Part:
     claims: list[Claim] = field(default_factory=list)
     devices: set[Device] = field(default_factory=set)
     """All that were heard, also those whose message has no place in a row."""
+
+    def events(self) -> list[Heard]:
+        """At most one for each row."""
+        return merge(taken.heard for taken in self.taken)
 
     def __bool__(self) -> bool:
         return bool(self.taken or self.devices)

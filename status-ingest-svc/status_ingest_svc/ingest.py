@@ -4,16 +4,17 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from aiokafka import AIOKafkaProducer
 
 from pulse.contracts.kafka import DeviceStatusChanged
-from pulse.contracts.status import Heard, merge
+from pulse.contracts.status import Heard
 from pulse.runtime.db import Pool, transaction
 from pulse.runtime.kafka import quarantine
 from status_ingest_svc import metrics, store
-from status_ingest_svc.batch import Aside, Part, ignored, left, sort, versions
+from status_ingest_svc.batch import Aside, Batch, Part, ignored, left, sort, versions
 from status_ingest_svc.campaigns import Campaigns
 from status_ingest_svc.patience import insist, insist_on_kafka
 from status_ingest_svc.reading import Message, Presence, Refused
@@ -22,6 +23,26 @@ from status_ingest_svc.transitions import Transitions
 
 AT_ONCE = 200
 """Quarantine records on their way at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sorted batch of `size` messages, and the events of its parts; `began` on the monotonic clock."""
+
+    size: int
+    began: float
+    batch: Batch
+    parts: Sequence[tuple[Part, Sequence[Heard]]]
+    max_attempts: dict[int, int]
+
+
+@dataclass(slots=True)
+class Written:
+    """A batch that is committed, and what of it must still be put aside."""
+
+    prepared: Prepared
+    aside: list[Aside]
+    applied: list[tuple[Part, Sequence[Applied]]] = field(default_factory=list)
 
 
 class Ingest:
@@ -37,34 +58,48 @@ class Ingest:
     async def take(self, messages: Sequence[Message]) -> None:
         """Returns when every message is committed or in the quarantine: only then may it be acknowledged.
 
-        Waits while the database is away, and while Kafka is and something has to be put aside.
+        Waits while the database is away, and while Kafka is and something has to be put aside. `prepare`, `write` and
+        `finish` are its three steps, for who has a batch in each of them at the same time.
         """
+        await self.finish(await self.write(await self.prepare(messages)))
+
+    async def prepare(self, messages: Sequence[Message]) -> Prepared:
+        """Sorts a batch; asks the database for campaigns only that it has not met before."""
         began = time.perf_counter()
         campaigns = await self._campaigns.of(m.said.campaign_id for m in messages if isinstance(m.said, Heard))
         batch = sort(messages, campaigns)
         max_attempts = {number: campaign.max_attempts for number, campaign in campaigns.items()}
-        aside = batch.aside
-        for part in (batch.numbered, batch.bare):
-            aside += await self._write(part, max_attempts)
-        aside += await self._strangers(batch.presences)
-        await self._put_aside(aside)
-        metrics.BATCH_SIZE.observe(len(messages))
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
+        parts = [(part, part.events()) for part in (batch.numbered, batch.bare) if part]
+        return Prepared(len(messages), began, batch, parts, max_attempts)
 
-    async def _write(self, part: Part, max_attempts: dict[int, int]) -> list[Aside]:
-        """Writes a part; a second time only where merging kept an event that no row could take."""
-        aside: list[Aside] = []
-        while part:
-            applied = await insist(partial(self._commit, part, max_attempts))
+    async def write(self, prepared: Prepared) -> Written:
+        """Returns when it is committed."""
+        written = Written(prepared, list(prepared.batch.aside))
+        for part, events in prepared.parts:
+            await self._write(written, part, events)
+        written.aside += await self._strangers(prepared.batch.presences)
+        return written
+
+    async def finish(self, written: Written) -> None:
+        """Offers the transitions, and returns when what could not be taken is in the quarantine."""
+        for part, applied in written.applied:
             self._announce(applied)
             _count(part, applied)
-            refused, part = left(part, applied)
-            aside += refused
-        return aside
+        await self._put_aside(written.aside)
+        metrics.BATCH_SIZE.observe(written.prepared.size)
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - written.prepared.began)
 
-    async def _commit(self, part: Part, max_attempts: dict[int, int]) -> list[Applied]:
+    async def _write(self, written: Written, part: Part, events: Sequence[Heard]) -> None:
+        """Writes a part; a second time only where merging kept an event that no row could take."""
+        while part:
+            applied = await insist(partial(self._commit, part, events, written.prepared.max_attempts))
+            written.applied.append((part, applied))
+            refused, part = left(part, applied)
+            written.aside += refused
+            events = part.events()
+
+    async def _commit(self, part: Part, events: Sequence[Heard], max_attempts: dict[int, int]) -> list[Applied]:
         """One transaction. Locks: status rows, counters (by the trigger), devices."""
-        events = merge(taken.heard for taken in part.taken)
         async with transaction(self._database) as connection:
             applied = await store.apply(connection, events, part.devices, max_attempts, self._backoff)
             if seen := versions(part, applied):

@@ -1,8 +1,8 @@
 """What a device or a dispatcher said: bytes in, a value out; nothing here waits, and no input makes it fail."""
 
 import re
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -53,8 +53,7 @@ class Refused:
 Said: TypeAlias = Heard | Presence | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message and what it says; `source` as in the quarantine record."""
 
     source: str
@@ -91,7 +90,7 @@ def of_campaign(heard: Heard, campaign: Campaign | None) -> Heard | Refused:
     if heard.event is not Event.SUCCESS or heard.version in {None, campaign.version}:
         return heard
     detail = _text(f"the device runs {heard.version} in place of {campaign.version}")
-    return replace(heard, event=Event.FAILED, error_code="version_mismatch", error_message=detail)
+    return heard._replace(event=Event.FAILED, error_code="version_mismatch", error_message=detail)
 
 
 def _report(topic: str, payload: bytes) -> Said:

@@ -11,7 +11,7 @@ from pulse.contracts.mqtt import marker_topic, shared_reports
 from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received
 from status_ingest_svc import metrics
 from status_ingest_svc.inbox import Inbox
-from status_ingest_svc.ingest import Ingest
+from status_ingest_svc.ingest import Ingest, Prepared
 from status_ingest_svc.leases import Lease
 from status_ingest_svc.patience import insist
 from status_ingest_svc.reading import kind, read_report
@@ -21,6 +21,8 @@ SESSION_EXPIRY = 86_400
 RETRY_SECONDS = 0.5
 REPEAT_SECONDS = 30.0
 """A marker that is still not through is sent again: a broker may lose one, and the first that comes will do."""
+AT_ONCE = 3
+"""Batches on their way at a time: one is read, one written, one finished."""
 FULL = 4
 """So many batches may wait; then the socket is left alone until there is room."""
 
@@ -49,7 +51,7 @@ class Reports:
         self._connected = asyncio.Event()
         self._gone = asyncio.Event()
         self._subscribed = asyncio.Event()
-        self._settling = asyncio.Lock()
+        self._reading, self._writing, self._finishing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._asked = 0
         self._markers: dict[bytes, asyncio.Future[None]] = {}
 
@@ -62,7 +64,8 @@ class Reports:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._client.run(asyncio.Event()), name="mqtt")
             group.create_task(self._keep_subscribed(), name="subscribe")
-            group.create_task(self._settle(), name="settle")
+            for number in range(AT_ONCE):
+                group.create_task(self._settle(), name=f"settle-{number}")
 
     async def pass_marker(self) -> None:
         """Returns when all that was dealt to this session until now is committed. Raises MqttError."""
@@ -97,7 +100,7 @@ class Reports:
 
     async def rest(self) -> None:
         """Leaves after the batch at hand; the session stays with the broker and goes on collecting reports."""
-        async with self._settling:
+        async with self._writing, self._finishing:
             with suppress(ConnectionLost):
                 await self._client.disconnect()
 
@@ -159,18 +162,36 @@ class Reports:
                 await self._gone.wait()
 
     async def _settle(self) -> None:
+        """Takes batch after batch through three rooms, each of which has place for one.
+
+        So one is read while the database writes the one before, and none overtakes: who has a room keeps it until it
+        has the next.
+        """
         while True:
-            batch = await self._inbox.batch()
-            async with self._settling:
-                messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
-                for status, number in Counter(kind(message.said) for message in messages).items():
-                    metrics.REPORTS.labels(status).inc(number)
-                await self._ingest.take(messages)
-                self._client.acknowledge(batch)
-                self._pass(batch)
-            if len(self._inbox) < self._most:
-                self._client.resume_reading()
-            metrics.WAITING.set(len(self._inbox))
+            await self._reading.acquire()
+            batch, prepared = await self._read()
+            await self._step(self._reading, self._writing)
+            written = await self._ingest.write(prepared)
+            await self._step(self._writing, self._finishing)
+            await self._ingest.finish(written)
+            self._client.acknowledge(batch)
+            self._pass(batch)
+            self._finishing.release()
+
+    @staticmethod
+    async def _step(here: asyncio.Lock, there: asyncio.Lock) -> None:
+        await there.acquire()
+        here.release()
+
+    async def _read(self) -> tuple[list[Received], Prepared]:
+        batch = await self._inbox.batch()
+        if len(self._inbox) < self._most:
+            self._client.resume_reading()
+        metrics.WAITING.set(len(self._inbox))
+        messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
+        for status, number in Counter(kind(message.said) for message in messages).items():
+            metrics.REPORTS.labels(status).inc(number)
+        return batch, await self._ingest.prepare(messages)
 
     def _pass(self, batch: list[Received]) -> None:
         for message in batch:

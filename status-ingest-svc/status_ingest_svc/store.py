@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from pulse.contracts.status import Heard, Status
 from pulse.runtime.db import Connection, Pool
@@ -20,8 +21,7 @@ class Backoff:
     offline: float
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What one event met and did. `was` is None without a row, `becomes` None where the row was left alone."""
 
     heard: Heard

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from pulse.contracts.kafka import DEVICE_STATUS, DeviceStatusChanged
-from pulse.runtime.kafka import send
+from pulse.contracts.kafka import DEVICE_STATUS, DeviceStatusChanged, encode
+from pulse.runtime.kafka_batches import Record, gather, hand_over
 from status_ingest_svc import metrics
 
 MOST = 20_000
+CHUNK = 500
+"""So many are handed to the producer before other work of the loop has its turn."""
 
 
 class Transitions:
@@ -42,19 +46,25 @@ class Transitions:
         """Sends until cancelled. What Kafka has not acknowledged is bounded by the producer's batches."""
         while True:
             while self._waiting:
-                await self._send(self._waiting[0])
-                self._waiting.popleft()
+                chunk = list(islice(self._waiting, CHUNK))
+                await self._send(chunk)
+                for _ in chunk:
+                    self._waiting.popleft()
+                await asyncio.sleep(0)
             self._some.clear()
             self._none.set()
             await self._some.wait()
 
-    async def _send(self, change: DeviceStatusChanged) -> None:
+    async def _send(self, changes: Sequence[DeviceStatusChanged]) -> None:
+        unsent = len(changes)
         try:
-            acknowledged = await send(self._kafka, DEVICE_STATUS, change, change.key)
+            records = (Record(None, change.key.encode(), encode(change)) for change in changes)
+            for batch in await gather(self._kafka, DEVICE_STATUS, records):
+                acknowledged = await hand_over(self._kafka, DEVICE_STATUS, batch)
+                acknowledged.add_done_callback(partial(_count_lost, len(batch.tokens)))
+                unsent -= len(batch.tokens)
         except KafkaError:
-            metrics.UNANNOUNCED.inc()
-        else:
-            acknowledged.add_done_callback(_counted)
+            metrics.UNANNOUNCED.inc(unsent)
 
     async def sent(self, seconds: float) -> None:
         """Returns when nothing waits any more, after `seconds` at most."""
@@ -63,6 +73,6 @@ class Transitions:
                 await self._none.wait()
 
 
-def _counted(acknowledged: "asyncio.Future[object]") -> None:
+def _count_lost(number: int, acknowledged: "asyncio.Future[object]") -> None:
     if not acknowledged.cancelled() and acknowledged.exception() is not None:
-        metrics.UNANNOUNCED.inc()
+        metrics.UNANNOUNCED.inc(number)

@@ -78,10 +78,11 @@ async def last_control(bootstrap: str, campaign_id: int) -> CampaignControl:
         found: list[CampaignControl] = []
         while await consumer.position(partition) < end:
             records = (await consumer.getmany(partition, timeout_ms=1000)).get(partition, [])
-            found += [decoder(CampaignControl).decode(record.value) for record in records]
+            own = [record.value for record in records if record.key == str(campaign_id).encode()]
+            found += [decoder(CampaignControl).decode(value) for value in own]
     finally:
         await consumer.stop()
-    return [record for record in found if record.campaign_id == campaign_id][-1]
+    return found[-1]
 
 
 async def test_a_campaign_begins_created_with_a_row_for_each_device(api: Caller, postgres: Database) -> None:

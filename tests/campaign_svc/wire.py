@@ -26,8 +26,8 @@ async def requests_of(bootstrap: str, campaign_id: int) -> list[Sent]:
 async def control_of(bootstrap: str, campaign_id: int) -> list[tuple[int, str]]:
     """Epoch and status of each control record of a campaign, oldest first."""
     read = decoder(CampaignControl)
-    found = [read.decode(value) for _, _, value in await _records(bootstrap, CONTROL)]
-    return [(record.epoch, record.status) for record in found if record.campaign_id == campaign_id]
+    own = [value for _, key, value in await _records(bootstrap, CONTROL) if key == str(campaign_id)]
+    return [(record.epoch, record.status) for record in map(read.decode, own)]
 
 
 async def _records(bootstrap: str, topic: Topic) -> list[tuple[int, str, bytes]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -151,7 +150,7 @@ async def test_a_late_result_is_not_taken_for_a_word_of_the_device(pool: db.Pool
 async def test_an_error_stays_while_the_retry_waits_and_goes_with_success(pool: db.Pool, seen: World) -> None:
     [device] = names(1)
     campaign = await seen.campaign([device], Row(Status.INSTALLING, 1, 0))
-    failed = replace(heard(campaign, device, Event.FAILED), error_code="flash_full", error_message="no room")
+    failed = heard(campaign, device, Event.FAILED)._replace(error_code="flash_full", error_message="no room")
     [applied] = await apply(pool, failed)
     row = await seen.row(campaign, device)
     assert (row["status"], row["error_code"], row["error_message"]) == ("PENDING", "flash_full", "no room")
@@ -168,7 +167,7 @@ async def test_an_error_stays_while_the_retry_waits_and_goes_with_success(pool: 
 async def test_the_brokers_refusal_is_kept_as_the_rows_error(pool: db.Pool, seen: World) -> None:
     [device] = names(1)
     campaign = await seen.campaign([device], Q1)
-    await apply(pool, replace(heard(campaign, device, Event.REFUSED), error_code="broker_refused_135"))
+    await apply(pool, heard(campaign, device, Event.REFUSED)._replace(error_code="broker_refused_135"))
     assert (await seen.row(campaign, device))["error_code"] == "broker_refused_135"
 
 
@@ -176,9 +175,9 @@ async def test_progress_of_a_step_never_goes_back(pool: db.Pool, seen: World) ->
     [device] = names(1)
     campaign = await seen.campaign([device], Q1)
     for progress, shown in [(40, 40), (10, 40), (None, 40), (90, 90)]:
-        await apply(pool, replace(heard(campaign, device, Event.DOWNLOADING), progress=progress))
+        await apply(pool, heard(campaign, device, Event.DOWNLOADING)._replace(progress=progress))
         assert (await seen.row(campaign, device))["progress_pct"] == shown
-    await apply(pool, replace(heard(campaign, device, Event.INSTALLING), progress=5))
+    await apply(pool, heard(campaign, device, Event.INSTALLING)._replace(progress=5))
     assert (await seen.row(campaign, device))["progress_pct"] == 5
 
 

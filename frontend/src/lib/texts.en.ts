@@ -72,6 +72,8 @@ export const t = {
   },
   campaignStatus: { CREATED: "Not started", RUNNING: "Running", PAUSED: "Paused", COMPLETED: "Complete", ABORTED: "Aborted" },
   stageStatus: { WAITING: "Next", RUNNING: "Rolling out", SOAKING: "Soaking", AWAITING_APPROVAL: "Needs approval", FAILED: "Gate failed", PASSED: "Passed" },
+  /** The server's words as a sentence of their own. */
+  sentence: (words: string) => `${capital(words)}${/[.!?]$/.test(words) ? "" : "."}`,
   /** The server's own names begin a label here; a person's stay as they are. */
   stageName: (name: string) => (["canary", "everyone", "all"].includes(name) ? capital(name) : name),
   skipped: {
@@ -87,6 +89,8 @@ export const t = {
     no_response: "Never answered the command",
     device_error: "The device reported a failure",
     version_mismatch: "Runs another version after the update",
+    bad_checksum: "SHA-256 of the file differs",
+    bad_size: "The file has another size",
     checksum_mismatch: "SHA-256 of the file differs",
     sha256_mismatch: "SHA-256 of the file differs",
     download_failed: "Could not download the file",
@@ -135,6 +139,8 @@ export const t = {
     soaking: "Soaking",
     soakingSays: (stage: string, left: number) => `${stage} has to hold for another ${span(left)} before the next stage begins.`,
     soakingDone: (stage: string) => `${stage} has held for long enough; the next stage begins now.`,
+    many: "Many devices fail",
+    manySays: (part: number, at: number | null) => `${share(part)} of finished devices failed so far. ${at === null ? "This campaign does not stop by itself." : `At ${count(at)} failed it stops by itself.`}`,
     well: "Going well",
     onPace: (rate: number) => `On pace at ${count(rate)} ${rate === 1 ? "device" : "devices"} a minute.`,
     starting: "The first devices are being sent.",
@@ -181,6 +187,8 @@ export const t = {
     keepOther: "Keep it",
     go: (n: number) => (n > 0 ? `Abort, skip ${devices(n)}` : "Abort"),
   },
+  why: { label: "Why", hint: "Is kept in the timeline, beside your name." },
+  resume: { title: "Resume the campaign?", says: (n: number) => `${devices(n)} ${n === 1 ? "waits" : "wait"}, and are sent although the stage before them missed its gate.`, notPassed: (stage: string) => `${stage} has missed its gate, and no approver has let it pass: unless failed devices were tried again, the campaign pauses again at once.` },
   deleteCampaign: { title: "Delete this campaign?", says: "It was never started. Nothing of it is kept.", go: "Delete", keep: "Keep it" },
   rate: {
     title: "Change the rate",
@@ -201,6 +209,9 @@ export const t = {
     rest: "the rest",
     approve: "Approve",
     letPass: "Let it pass",
+    letPassTitle: (stage: string) => `Let ${stage} pass?`,
+    approveTitle: (stage: string) => `Approve ${stage}?`,
+    opens: (next: string, n: number) => `It opens the gate to ${next}: ${devices(n)}.`,
     approver: "an approver decides",
     failed: (needed: number) => `cannot reach ${chosenShare(needed)}`,
     gatePassed: "Gate passed",
@@ -212,7 +223,7 @@ export const t = {
     hint: "Every device that has been told to update, by where it is now",
     promised: "Promised rate",
     forecast: "forecast",
-    failedPerMinute: "Failed per minute",
+    failedPer: (seconds: number) => `Failed per ${seconds === 60 ? "minute" : seconds === 3600 ? "hour" : seconds === 1 ? "second" : span(seconds)}`,
     now: "now",
     end: "end",
     empty: "The chart begins with the first device.",
@@ -224,7 +235,7 @@ export const t = {
     title: "Abort rule",
     ratio: (threshold: number, min: number) => `Aborts once more than ${chosenShare(threshold)} of finished devices failed${min > 1 ? `, looking from the ${count(min)}th on` : ""}`,
     sequential: (confidence: number, threshold: number) => `Aborts once it is ${chosenShare(confidence)} sure that more than ${chosenShare(threshold)} of devices fail`,
-    soFar: "failed so far",
+    soFar: (sequential: boolean) => (sequential ? "failed an attempt" : "failed so far"),
     nothingYet: "nothing to judge yet",
     of: (failed: number, of: number) => `${count(failed)} of ${count(of)}`,
     wouldAbort: (at: number) => ["would abort at", count(at)] as const,
@@ -295,9 +306,9 @@ export const t = {
     openDevice: "All about this device",
     attempt: (n: number, of?: number) => (of ? `Attempt ${n} of ${of}` : `Attempt ${n}`),
     notYet: "Not sent yet",
-    failedBefore: (n: number) => `${count(n)} failed ${n === 1 ? "attempt" : "attempts"}`,
+    earlier: (n: number) => (n === 1 ? "One attempt failed before" : `${count(n)} attempts failed before`),
     steps: { queued: "Released", dispatched: "Command sent", started: "Began", reported: "Last report", completed: "Ended", next: "Next attempt due" },
-    saidByDevice: "The device said",
+    said: (words: string) => `“${words}”`,
   },
 
   campaigns: {
@@ -343,6 +354,7 @@ export const t = {
     why: {
       approval: "Needs approval",
       gate_failed: "Stopped at a gate",
+      gate_passed: "Gate passed, not resumed yet",
       aborted: "Aborted by its rule",
       firmware_withdrawn: "Firmware withdrawn",
       slow: "Slower than promised",
@@ -350,6 +362,7 @@ export const t = {
     whySays: {
       approval: "A stage is done and waits for an approver.",
       gate_failed: "Too few devices of a stage were updated.",
+      gate_passed: "An operator resumes it to go on.",
       aborted: "Too many devices failed.",
       firmware_withdrawn: "The campaign is paused and cannot go on with this version.",
       slow: "Less than 80 % of the promised rate.",

@@ -2,8 +2,9 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from math import ceil
 from typing import Annotated, Literal, TypeVar
 from zlib import crc32
@@ -165,6 +166,21 @@ _encoder = msgspec.json.Encoder()
 
 def encode(message: Message) -> bytes:
     """JSON in the contract's field order; times always with six fractional digits."""
+    for name in _times(type(message)):
+        moment = getattr(message, name)
+        if moment.tzinfo is not UTC or moment.microsecond == 0:
+            return _encode_by_field(message)
+    return _encoder.encode(message)
+
+
+@cache
+def _times(kind: type[Message]) -> tuple[str, ...]:
+    """The fields that hold a time."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if field.type == Time)
+
+
+def _encode_by_field(message: Message) -> bytes:
+    """For times that the encoder writes in another way: full seconds without digits, other zones with an offset."""
     names = zip(message.__struct_fields__, message.__struct_encode_fields__, strict=True)
     return _encoder.encode({wire: _on_wire(getattr(message, field)) for field, wire in names})
 

@@ -4,7 +4,6 @@ The SQL of campaign-svc and status-ingest-svc is checked against `step` for ever
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -168,8 +167,7 @@ def _to(row: Row) -> tuple[Row, Effect]:
     return row, Effect.CHANGED
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """One result or report about a device in a campaign, as ingest merges them.
 
     `attempt` is None where the report left it out; such reports are written in a transaction of their own.
@@ -208,7 +206,7 @@ def merge(batch: Iterable[Heard]) -> list[Heard]:
         if have is None or _rank(heard) > _rank(have):
             kept[heard.key] = heard
         elif _rank(heard) == _rank(have) and (heard.progress or 0) > (have.progress or 0):
-            kept[heard.key] = replace(have, progress=heard.progress)
+            kept[heard.key] = have._replace(progress=heard.progress)
     return list(kept.values())
 
 

@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) chaos
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -76,6 +76,10 @@ test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API serve
 
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench
+
+chaos: venv prepare ## faults at random over running campaigns, then ten verdicts: FAULTS=50 SEED=7 DEVICES=4000 REPLICAS=2 KINDS=kill,stop,cut,slow,hole
+	@$(BIN)/python -m tests.chaos --faults "$(or $(FAULTS),50)" --seed "$(or $(SEED),7)" --devices "$(or $(DEVICES),4000)" \
+	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),kill,stop,cut,slow,hole)" --results "$(or $(OUT),.run/chaos)"
 
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down

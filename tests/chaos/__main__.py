@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from local_stack.errors import StackError
-from tests.chaos import report
+from tests.chaos import plot, report
 from tests.chaos.faults import Kind
 from tests.chaos.run import Options, Outcome, Progress, chaos
 
@@ -40,10 +40,10 @@ def refusal(faults: int, devices: int, replicas: int, kinds: str) -> str | None:
 def main(
     faults: Annotated[int, typer.Option(help="How many")] = 50,
     seed: Annotated[int, typer.Option(help="The same seed: the same faults")] = 7,
-    devices: Annotated[int, typer.Option(help="Over all campaigns")] = 2_000,
+    devices: Annotated[int, typer.Option(help="Over all campaigns")] = 4_000,
     replicas: Annotated[int, typer.Option(help="Of each service")] = 2,
     kinds: Annotated[str, typer.Option(help="With commas between")] = ",".join(Kind),
-    results: Annotated[Path, typer.Option(help="A folder for history, report and plot")] = Path("results/chaos"),
+    results: Annotated[Path, typer.Option(help="A folder for history, report and plot")] = Path(".run/chaos"),
 ) -> None:
     """Run it; the exit code is 0 when all ten guarantees hold, 1 when one is broken, 2 for options without sense."""
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -66,6 +66,8 @@ def _ran(options: Options, console: Console) -> int:
     if outcome is None:
         return BROKEN
     report.write(outcome, options.folder)
+    title = f"{options.faults} faults, seed {options.seed}, {options.replicas} processes of each service"
+    plot.recovery(report.recovery(outcome.lines), title, options.folder / "recovery.png")
     console.print(report.told(outcome))
     console.print(f"history, report and plot: {options.folder}")
     return HELD if all(verdict.holds for verdict in outcome.verdicts) else BROKEN

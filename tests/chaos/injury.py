@@ -36,6 +36,12 @@ def concerns(target: str) -> tuple[str, ...]:
     return tuple(aspect for aspect in found if aspect != PROCESS) if " to " in target else found
 
 
+def _aspects(plan: Plan, buckets: list[str]) -> list[str]:
+    """A process that was only stopped is there at once; where no commands were held up, none can go on."""
+    nothing = {PROCESS} if plan.kind is not Kind.KILL else set()
+    return [a for a in concerns(plan.target) if a not in nothing and (a != COMMANDS or buckets)]
+
+
 class Injury:
     """Makes faults, a few at a time. `note` gets each, and how long what was recovered in."""
 
@@ -79,7 +85,7 @@ class Injury:
         )
         since = at if plan.kind is Kind.KILL and plan.target not in FOUNDATIONS else lifted
         async with asyncio.TaskGroup() as group:
-            for aspect in concerns(plan.target):
+            for aspect in _aspects(plan, buckets):
                 group.create_task(self._recover(plan, aspect, since, buckets, came_back=came_back))
         del self._active[plan.number]
         self.done += 1

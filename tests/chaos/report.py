@@ -77,7 +77,7 @@ def _figures(seconds: Sequence[float]) -> tuple[str, str, str]:
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """`report.json` and `recovery.png`."""
+    """`report.json`."""
     fields = {
         "seed": outcome.options.seed,
         "replicas": outcome.options.replicas,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +216,3 @@ async def _in_kafka(stack: Stack) -> list[Line]:
     controls = await content(bootstrap, CONTROL, CampaignControl)
     found: list[Line] = [kafka.requested(request) for request in requests]
     return found + list(kafka.last_words(controls, at))
-
-
-Say = Callable[[str], None]

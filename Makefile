@@ -77,9 +77,10 @@ test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API serve
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench
 
+FAULT_KINDS := kill,stop,cut,slow,hole
 chaos: venv prepare ## faults at random over running campaigns, then ten verdicts: FAULTS=50 SEED=7 DEVICES=4000 REPLICAS=2 KINDS=kill,stop,cut,slow,hole
 	@$(BIN)/python -m tests.chaos --faults "$(or $(FAULTS),50)" --seed "$(or $(SEED),7)" --devices "$(or $(DEVICES),4000)" \
-	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),kill,stop,cut,slow,hole)" --results "$(or $(OUT),.run/chaos)"
+	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),$(FAULT_KINDS))" --results "$(or $(OUT),.run/chaos)"
 
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down

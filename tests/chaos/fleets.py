@@ -18,7 +18,6 @@ from tests.chaos.parts import Stack
 NATURE = {
     "--fail": "0.02",
     "--flaky": "0.02",
-    "--failures": "install=4,download=3,rollback,silence",
     "--duplicates": "0.02",
     "--late": "0.02",
     "--late-seconds": "1..5",
@@ -27,11 +26,14 @@ NATURE = {
     "--download-seconds": "0.5..3",
     "--install-seconds": "0.5..2",
 }
+FAILURES = "install=4,download=3,rollback,silence"
 CONNECTIONS = 8
 
 
 @asynccontextmanager
-async def running(stack: Stack, devices: Iterable[tuple[str, str]], seed: int) -> AsyncIterator[Path]:
+async def running(
+    stack: Stack, devices: Iterable[tuple[str, str]], seed: int, failures: str = FAILURES
+) -> AsyncIterator[Path]:
     """Devices (tenant and name) are there while the block runs; gives the file of their history."""
     listing, history = stack.folder / "fleet.jsonl", stack.folder / "devices.jsonl"
     known = [{"tenant_id": t, "device_id": d, "device_type": "gw2", "version": "1"} for t, d in devices]
@@ -44,6 +46,7 @@ async def running(stack: Stack, devices: Iterable[tuple[str, str]], seed: int) -
         "--password-file": str(stack.base.mosquitto.password_file("admin")),
         "--connections": str(CONNECTIONS),
         "--seed": str(seed),
+        "--failures": failures,
         **NATURE,
     }
     words = [word for pair in options.items() for word in pair]

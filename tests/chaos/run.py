@@ -41,7 +41,7 @@ SETTLE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`devices` over all groups; `replicas` of each service; `folder` gets the results."""
+    """`devices` over all groups; `replicas` of each service; `folder` gets the results; `failures`: of devices."""
 
     faults: int
     seed: int
@@ -49,6 +49,7 @@ class Options:
     replicas: int
     kinds: tuple[Kind, ...]
     folder: Path
+    failures: str = fleets.FAILURES
 
 
 @dataclass(slots=True)
@@ -124,7 +125,10 @@ async def _live(
         injury = progress.injury = Injury(stack, pulse, recorder.note)
         operators = [_operator(stack, desk, options, place) for place in range(GROUPS_EACH * len(TENANTS))]
         devices = await _register(operators, options.devices)
-        async with fleets.running(stack, devices, options.seed) as file, _background(stack, watch, pulse, commands):
+        async with (
+            fleets.running(stack, devices, options.seed, options.failures) as file,
+            _background(stack, watch, pulse, commands),
+        ):
             began = time.monotonic()
             ended = await _work(stack, options, [o for o, _, _ in operators], desk, injury, progress)
             seconds = time.monotonic() - began

@@ -20,13 +20,19 @@ venv: .venv/.ready ## the virtual environment, from the hashed lock
 
 check: venv ## ruff and mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) deploy/monitoring/pulse_dashboards tests
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 openapi: venv ## write the services' OpenAPI to deploy/openapi
 	@$(BIN)/python deploy/openapi/export.py
+
+dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
+	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards
+
+pictures: prepare ## draw the dashboards for the docs from a run of some minutes
+	@$(BIN)/python -m tests.monitoring.pictures
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare
@@ -81,6 +87,13 @@ FAULT_KINDS := kill,stop,cut,slow,hole
 chaos: venv prepare ## faults at random over running campaigns, then ten verdicts: FAULTS=50 SEED=7 DEVICES=4000 REPLICAS=2 KINDS=kill,stop,cut,slow,hole
 	@$(BIN)/python -m tests.chaos --faults "$(or $(FAULTS),50)" --seed "$(or $(SEED),7)" --devices "$(or $(DEVICES),4000)" \
 	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),$(FAULT_KINDS))" --results "$(or $(OUT),.run/chaos)"
+
+images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
+	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
+
+CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign operations)
+test-containers: venv ## images, Compose and a campaign of 1,000 devices in real containers; as root it brings the engine
+	@$(BIN)/pytest -v -s -x -o python_files='check_*.py' -o timeout=600 --durations=0 $(CONTAINERS)
 
 clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down

@@ -14,7 +14,7 @@ _FINISHED = """
 SELECT tenant_id, campaign_id, device_id, status, md5(to_jsonb(s)::text) AS digest FROM ota_device_status s
  WHERE tenant_id = ANY($1) AND status IN ('SUCCESS', 'FAILED', 'SKIPPED')
 """
-_MISCOUNTED = """
+MISCOUNTED = """
 WITH recount AS (
     SELECT campaign_id, stage, k.counter, count(*) AS n FROM ota_device_status
      CROSS JOIN LATERAL (VALUES (status, true), ('dispatched', dispatched_at IS NOT NULL),
@@ -25,7 +25,7 @@ SELECT campaign_id, stage, counter, c.n AS counted, r.n AS rows
        USING (campaign_id, stage, counter)
  WHERE r.n IS DISTINCT FROM c.n
 """
-_TWICE_ACTIVE = """
+TWICE_ACTIVE = """
 SELECT tenant_id, device_id, array_agg(campaign_id) AS campaigns FROM ota_device_status
  WHERE tenant_id = ANY($1) AND status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING')
  GROUP BY tenant_id, device_id HAVING count(*) > 1
@@ -67,8 +67,8 @@ class Watch:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 finished = [dict(row) for row in await connection.fetch(_FINISHED, self._tenants)]
-                miscounted = [dict(row) for row in await connection.fetch(_MISCOUNTED, self._tenants)]
-                twice = [dict(row) for row in await connection.fetch(_TWICE_ACTIVE, self._tenants)]
+                miscounted = [dict(row) for row in await connection.fetch(MISCOUNTED, self._tenants)]
+                twice = [dict(row) for row in await connection.fetch(TWICE_ACTIVE, self._tenants)]
         except OUTAGES:
             return
         at = self._clock()

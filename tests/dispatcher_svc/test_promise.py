@@ -22,7 +22,7 @@ from tests.dispatcher_svc import promise_plot
 from tests.dispatcher_svc.factories import control, request
 from tests.dispatcher_svc.rig import Dispatcher, Rig, campaigns
 
-RATE, PARTITIONS, SECONDS = 200.0, 24, 10
+RATE, PARTITIONS, SECONDS = 200.0, 24, 8
 SHARDS = shards_of(RATE, PARTITIONS)
 BURST = bucket_burst(RATE / SHARDS, 0.2)
 LOOK_AHEAD_SECONDS = 2.0

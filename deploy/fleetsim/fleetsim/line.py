@@ -42,7 +42,8 @@ class _Wire(Connection[Answer]):
         self._gathered.append(data)
 
     def _flush(self) -> None:
-        super()._write(b"".join(self._gathered))
+        if self._transport is not None and not self._transport.is_closing():
+            super()._write(b"".join(self._gathered))
         self._gathered.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,7 +77,7 @@ class Line:
         self._reachable += 1 if agent.is_reachable else -1
         self._changed[agent] = None
         self._news.set()
-        if not self._reachable and self._connection is not None:
+        if not self._reachable and self._connection is not None and self._connection.is_open:
             self._connection.abandon()
 
     def publish(self, topic: str, payload: bytes, answer: Answer) -> None:

@@ -21,7 +21,7 @@ SERVICES = ("catalog-svc", "campaign-svc", "dispatcher-svc", "status-ingest-svc"
 STOPS, DOWN, HOLES = (0.1, 0.4, 1.0, 2.5, 4.0, 8.0), (0.0, 1.0, 3.0), (1.0, 3.0, 6.0, 9.0)
 """For how long a process stands still, a killed foundation lies down, a link is slow or a hole; in seconds."""
 DELAYS, WAITS = (0.03, 0.15, 0.6, 1.5), (0.2, 0.5, 1.5, 3.0)
-ALONE_SHARE = 0.5
+ALONE_SHARE = 0.4
 FOUNDATIONS = ("postgres", "kafka", "mosquitto")
 
 

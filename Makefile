@@ -88,6 +88,10 @@ chaos: venv prepare ## faults at random over running campaigns, then ten verdict
 	@$(BIN)/python -m tests.chaos --faults "$(or $(FAULTS),50)" --seed "$(or $(SEED),7)" --devices "$(or $(DEVICES),4000)" \
 	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),$(FAULT_KINDS))" --results "$(or $(OUT),.run/chaos)"
 
+soak: venv prepare ## campaigns one after the other for MINUTES=20: memory, file handles, lag and sizes must stay level
+	@$(BIN)/python -m tests.soak --minutes "$(or $(MINUTES),20)" --devices "$(or $(DEVICES),4000)" \
+	  --replicas "$(or $(REPLICAS),2)" --results "$(or $(OUT),.run/soak)"
+
 images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
 	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
 

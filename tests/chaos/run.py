@@ -123,8 +123,8 @@ async def _live(
         watch = Watch(database, TENANTS, recorder.note, epoch=epoch)
         pulse = Pulse(stack.gateway.url, stack.token(TENANTS[0]), database, commands)
         injury = progress.injury = Injury(stack, pulse, recorder.note)
-        operators = [_operator(stack, desk, options, place) for place in range(GROUPS_EACH * len(TENANTS))]
-        devices = await _register(operators, options.devices)
+        operators = [operator(stack, desk, options.seed, place) for place in range(GROUPS_EACH * len(TENANTS))]
+        devices = await register(operators, options.devices)
         async with (
             fleets.running(stack, devices, options.seed, options.failures) as file,
             _background(stack, watch, pulse, commands),
@@ -132,8 +132,8 @@ async def _live(
             began = time.monotonic()
             ended = await _work(stack, options, [o for o, _, _ in operators], desk, injury, progress)
             seconds = time.monotonic() - began
-            for operator, _, _ in operators:
-                await operator.close()
+            for each, _, _ in operators:
+                await each.close()
             progress.phase = "settling"
             await asyncio.sleep(SETTLE_SECONDS)
         recorder.note(Over(at=time.monotonic()))
@@ -142,13 +142,14 @@ async def _live(
     return seconds, ended
 
 
-def _operator(stack: Stack, desk: Desk, options: Options, place: int) -> tuple[Operator, str, str]:
+def operator(stack: Stack, desk: Desk, seed: int, place: int) -> tuple[Operator, str, str]:
+    """The operator of a group, with its tenant and name."""
     tenant, group = TENANTS[place % len(TENANTS)], f"group-{place}"
     tokens = stack.token(tenant), stack.token("another")
-    return Operator(desk, tenant, group, *tokens, seed=f"{options.seed}/{group}"), tenant, group
+    return Operator(desk, tenant, group, *tokens, seed=f"{seed}/{group}"), tenant, group
 
 
-async def _register(operators: list[tuple[Operator, str, str]], number: int) -> list[tuple[str, str]]:
+async def register(operators: list[tuple[Operator, str, str]], number: int) -> list[tuple[str, str]]:
     """All devices, evenly over the groups: tenant and name."""
     devices: list[tuple[str, str]] = []
     each = number // len(operators)

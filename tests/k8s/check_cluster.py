@@ -133,6 +133,7 @@ async def test_a_set_up_that_does_not_complete_leaves_the_services_alone(cluster
 async def test_the_server_takes_everything_without_a_warning(
     cluster: Cluster, small: Manifests, production: Manifests
 ) -> None:
+    await cluster.prepare_namespace(small.get("Namespace", clusters.NAMESPACE))
     for manifests in (small, production):
         built_in = [resource for resource in manifests.resources if resource["kind"] not in CUSTOM]
         text = yaml.safe_dump_all(built_in)
@@ -151,7 +152,7 @@ def pod(workload: Workload) -> str:
 async def test_pod_security_admits_every_pod_and_refuses_one_that_is_not_restricted(
     cluster: Cluster, production: Manifests
 ) -> None:
-    await cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(production.get("Namespace", clusters.NAMESPACE)))
+    await cluster.prepare_namespace(production.get("Namespace", clusters.NAMESPACE))
     for workload in production.workloads():
         await cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=pod(workload))
     lax = copy.deepcopy(production.workload("gateway"))

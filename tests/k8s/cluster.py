@@ -1,6 +1,5 @@
 """A Kubernetes API server of a test's own: it checks and keeps what is applied, and no controller acts on it."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -46,6 +45,11 @@ class Cluster:
         listed = json.loads(await self.kubectl("-n", NAMESPACE, "get", what, "-o", "json"))
         return [item["metadata"]["name"] for item in listed["items"]]
 
+    async def prepare_namespace(self, namespace: dict[str, Any]) -> None:
+        """The namespace, with what controllers make in each and pods cannot do without."""
+        await self.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
+        await self.kubectl("-n", NAMESPACE, "create", "serviceaccount", "default")
+
     async def set_status(self, what: str, name: str, status: dict[str, Any]) -> None:
         """What a controller would have written."""
         patch = json.dumps({"status": status})
@@ -80,7 +84,6 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     process = await child.start(part, folder / "apiserver.log")
     try:
         await process.until_ready()
-        await _with_namespace(cluster)
         yield cluster
     finally:
         await process.stop()
@@ -111,10 +114,3 @@ def _kubeconfig(port: int, token: str) -> dict[str, Any]:
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "current-context": "test",
     }
-
-
-async def _with_namespace(cluster: Cluster) -> None:
-    """What controllers make for every namespace, and pods cannot do without."""
-    async with asyncio.timeout(30):
-        await cluster.kubectl("create", "namespace", NAMESPACE)
-        await cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", "default")

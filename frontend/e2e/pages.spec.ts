@@ -53,7 +53,7 @@ async function look(page: Page, name: string) {
 }
 
 test("every page in both themes and at two widths", async ({ page }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(400_000);
   await useTheme(page, "light");
   await page.goto("/app/");
   await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();

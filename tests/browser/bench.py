@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from shutil import rmtree, which
 from tempfile import mkdtemp
@@ -39,6 +40,7 @@ async def measure(gateway_url: str, campaign: int) -> str:
 
 def main() -> None:
     """Devices: a million, or as many as the environment's DEVICES says."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(mkdtemp(prefix="pulse-bench-"))
     folder.chmod(0o711)
     settings = free_settings(folder, n=1)

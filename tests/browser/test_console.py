@@ -62,12 +62,12 @@ async def test_rules_of_the_console_hold_and_its_code_is_clean(node: console.Nod
 
 
 async def test_an_operator_can_do_all_of_it_in_a_browser(stack: Stack, tenants: str, play: Play) -> None:
-    await play("stories.spec.ts", url=stack["GATEWAY_URL"], seconds=240, TENANTS=tenants)
+    await play("stories.spec.ts", url=stack["GATEWAY_URL"], seconds=400, TENANTS=tenants)
 
 
 async def test_every_page_is_accessible_and_seen_in_both_themes_and_widths(
     stack: Stack, tenants: str, play: Play
 ) -> None:
-    await play("pages.spec.ts", url=stack["GATEWAY_URL"], seconds=240, TENANTS=tenants)
+    await play("pages.spec.ts", url=stack["GATEWAY_URL"], seconds=480, TENANTS=tenants)
     wanted = {f"{page}-{theme}-{width}.png" for page in PAGES for theme in ("light", "dark") for width in (1440, 390)}
     assert wanted <= {file.name for file in SCREENSHOTS.glob("*.png")}

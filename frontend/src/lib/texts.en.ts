@@ -339,7 +339,7 @@ export const t = {
     heard: "Heard in the last hour",
     heardShare: (part: number) => `${share(part)} of all devices`,
     runningNow: "Running now",
-    failed24: "Failed in 24 h",
+    failed24: "Failed attempts, 24 h",
     waiting: "Waits for you",
     nothingWaits: "Nothing waits for you.",
     running: "Running campaigns",
@@ -349,6 +349,7 @@ export const t = {
     noVersions: "No device has told its version yet.",
     unknownVersion: "not told yet",
     failures: "Failures by reason, 24 h",
+    attempts: (n: number) => `${count(n)} ${n === 1 ? "attempt" : "attempts"}`,
     noFailures: "No device failed in the last 24 h.",
     since: (at: string) => `since ${moment(at)}`,
     why: {

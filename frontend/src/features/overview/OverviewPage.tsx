@@ -60,7 +60,7 @@ function Body({ overview }: { overview: Overview }) {
       <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
         <div className="space-y-5">
           <Running running={overview.running} />
-          <Failures title={t.overview.failures} none={t.overview.noFailures} reasons={overview.failures} />
+          <Failures title={t.overview.failures} none={t.overview.noFailures} total={t.overview.attempts} reasons={overview.failures} />
         </div>
         <Versions versions={overview.versions} />
       </div>

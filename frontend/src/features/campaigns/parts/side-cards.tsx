@@ -56,16 +56,18 @@ interface FailuresProps {
   reasons: { error_code: string; devices: number }[];
   title?: string;
   none?: string;
+  /** In words, what is counted. */
+  total?: (n: number) => string;
   chosen?: string | null;
   onChoose?: (reason: string | null) => void;
 }
 
-export function Failures({ reasons, title = t.failures.title, none = t.failures.none, chosen, onChoose }: FailuresProps) {
+export function Failures({ reasons, title = t.failures.title, none = t.failures.none, total = devices, chosen, onChoose }: FailuresProps) {
   const all = reasons.reduce((n, reason) => n + reason.devices, 0);
   const most = Math.max(1, ...reasons.map((reason) => reason.devices));
   return (
     <Card className="p-4 sm:p-5">
-      <CardHead title={title} aside={all > 0 && devices(all)} />
+      <CardHead title={title} aside={all > 0 && total(all)} />
       {all === 0 && <p className="mt-3 text-[13px] text-ink-3">{none}</p>}
       <ul className="mt-3 space-y-1">
         {reasons.map((reason) => (

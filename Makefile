@@ -20,13 +20,19 @@ venv: .venv/.ready ## the virtual environment, from the hashed lock
 
 check: venv ## ruff and mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) deploy/monitoring/pulse_dashboards tests
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 openapi: venv ## write the services' OpenAPI to deploy/openapi
 	@$(BIN)/python deploy/openapi/export.py
+
+dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
+	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards
+
+pictures: prepare ## draw the dashboards for the docs from a run of some minutes
+	@$(BIN)/python -m tests.monitoring.pictures
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare

@@ -17,7 +17,7 @@ from tests.e2e.topics import content
 
 __all__ = ["AFTER_PAUSE_SECONDS", "faster_than_promised", "hold"]
 
-OBSERVED_SECONDS = 1.0
+OBSERVED_SECONDS = 2.0
 """How much closer together commands may be seen than they were sent: two cores run all of this."""
 CATCH_UP_SECONDS = 15.0
 

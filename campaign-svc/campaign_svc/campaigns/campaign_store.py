@@ -148,7 +148,7 @@ async def lock(conn: Connection, tenant: str, campaign_id: int) -> CampaignRecor
 
 ABORTED_LATELY = """status = 'ABORTED' AND status_reason_code IN ('abort_ratio', 'abort_sequential')
     AND status_reason_at > now() - interval '3 days'"""
-STOPPED = "status = 'PAUSED' AND status_reason_code IN ('gate_failed', 'firmware_withdrawn')"
+STOPPED = "status = 'PAUSED' AND status_reason_code IN ('gate_failed', 'firmware_withdrawn', 'restored')"
 SLOW = "status = 'RUNNING' AND slow_since IS NOT NULL"
 ASKS = """status = 'RUNNING' AND EXISTS (
     SELECT FROM ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage

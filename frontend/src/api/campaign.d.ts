@@ -1439,9 +1439,9 @@ export interface components {
          * Waiting
          * @description A campaign that waits for a person.
          *
-         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `gate_passed`: an approver let
-         *     it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days.
-         *     `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an
+         *     approver let it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last
+         *     three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */
@@ -1452,7 +1452,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "slow";
+            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
             /**
              * Since
              * Format: date-time

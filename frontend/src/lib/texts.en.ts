@@ -357,6 +357,7 @@ export const t = {
       gate_passed: "Gate passed, not resumed yet",
       aborted: "Aborted by its rule",
       firmware_withdrawn: "Firmware withdrawn",
+      restored: "Paused after a restore",
       slow: "Slower than promised",
     },
     whySays: {
@@ -365,6 +366,7 @@ export const t = {
       gate_passed: "An operator resumes it to go on.",
       aborted: "Too many devices failed.",
       firmware_withdrawn: "The campaign is paused and cannot go on with this version.",
+      restored: "The database was behind: look what was lost, then resume.",
       slow: "Less than 80 % of the promised rate.",
     },
     firstSteps: "Nothing here yet",

@@ -1,6 +1,6 @@
 /** What waits for a person first, then what runs, then how the fleet is. */
 import { useQueryClient } from "@tanstack/react-query";
-import { CircleAlert, CircleCheck, Rocket, ShieldAlert, ShieldCheck, ShieldQuestion, Snail, Undo2, type LucideIcon } from "lucide-react";
+import { CircleAlert, CircleCheck, DatabaseBackup, Rocket, ShieldAlert, ShieldCheck, ShieldQuestion, Snail, Undo2, type LucideIcon } from "lucide-react";
 import { Link } from "react-router";
 import type { Campaign, Overview } from "@/api/types";
 import { useMay } from "@/app/session";
@@ -84,6 +84,7 @@ const WHY: Record<Overview["waiting"][number]["why"], LucideIcon> = {
   gate_passed: ShieldCheck,
   aborted: CircleAlert,
   firmware_withdrawn: Undo2,
+  restored: DatabaseBackup,
   slow: Snail,
 };
 

@@ -1,10 +1,13 @@
 """The real parts, one of each per test run, started when the first test asks for them.
 
+Processes, or with `PULSE_TEST_PARTS=containers` containers:
+
 `postgres`   a migrated database of the test module's own (`.dsn`, `.dsn_of(role)`); `databases.fresh()` gives more
 `kafka`      the bootstrap address, with all topics; `topics.clear()` empties them
 `mosquitto`  the broker (`.host`, `.port`, `.admin_user`, `.admin_password`, `.add_accounts()`, `.kill()`, `.start()`)
 """
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +21,10 @@ from local_stack.mosquitto import Mosquitto
 from local_stack.ports import free_ports
 from local_stack.postgres import Postgres
 from tests.real_parts import Broker, Database, Databases, RunningPart, Topics
+
+IN_CONTAINERS = os.environ.get("PULSE_TEST_PARTS") == "containers"
+if IN_CONTAINERS:
+    from tests import container_parts
 
 HERE = Path(__file__).parent
 LONG = ("e2e", "local")
@@ -45,12 +52,24 @@ def parts_dir() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+async def _postgres(cluster: Postgres, log: Path) -> RunningPart:
+    return container_parts.postgres(cluster, log) if IN_CONTAINERS else RunningPart(await cluster.prepare(), log)
+
+
+async def _kafka(server: Kafka, log: Path) -> RunningPart:
+    return container_parts.kafka(server, log) if IN_CONTAINERS else RunningPart(await server.prepare(print), log)
+
+
+async def _mosquitto(server: Mosquitto, log: Path) -> RunningPart:
+    return container_parts.mosquitto(server, log) if IN_CONTAINERS else RunningPart(await server.prepare(print), log)
+
+
 @pytest.fixture(scope="session")
 async def databases(parts_dir: Path) -> AsyncIterator[Databases]:
     [port] = free_ports(1)
     password_file = parts_dir / "secrets" / "postgres"
     cluster = Postgres(parts_dir / "postgres", port, password_file)
-    process = RunningPart(await cluster.prepare(), parts_dir / "logs" / "postgres.log")
+    process = await _postgres(cluster, parts_dir / "logs" / "postgres.log")
     try:
         await process.start()
         made = Databases(cluster, process, secret(password_file))
@@ -71,7 +90,7 @@ async def postgres(databases: Databases) -> AsyncIterator[Database]:
 async def topics(parts_dir: Path) -> AsyncIterator[Topics]:
     port, controller_port = free_ports(2)
     server = Kafka(parts_dir / "kafka", port, controller_port)
-    process = RunningPart(await server.prepare(print), parts_dir / "logs" / "kafka.log")
+    process = await _kafka(server, parts_dir / "logs" / "kafka.log")
     try:
         await process.start()
         made = Topics(server, process)
@@ -90,7 +109,7 @@ def kafka(topics: Topics) -> str:
 async def mosquitto(parts_dir: Path) -> AsyncIterator[Broker]:
     [port] = free_ports(1)
     server = Mosquitto(parts_dir, port, parts_dir / "secrets")
-    broker = Broker(server, await server.prepare(print), parts_dir / "logs" / "mosquitto.log")
+    broker = Broker(server, await _mosquitto(server, parts_dir / "logs" / "mosquitto.log"))
     try:
         await broker.start()
         yield broker

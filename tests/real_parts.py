@@ -149,17 +149,30 @@ class Topics:
         await self.make()
 
 
-class Broker(RunningPart):
+class Broker:
     """The Mosquitto of a test run."""
 
     host = HOST
     admin_user = ADMIN
 
-    def __init__(self, mosquitto: Mosquitto, part: Part, log: Path) -> None:
-        super().__init__(part, log)
+    def __init__(self, mosquitto: Mosquitto, process: RunningPart) -> None:
         self.mosquitto = mosquitto
+        self.process = process
         self.port = mosquitto.port
         self.admin_password = mosquitto.admin_password
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def start(self) -> None:
+        await self.process.start()
+
+    async def kill(self) -> None:
+        await self.process.kill()
+
+    async def stop(self) -> None:
+        await self.process.stop()
 
     def password_file(self, user: str) -> Path:
         """The file with the password of `svc-dispatcher`, `svc-ingest` or `admin`."""

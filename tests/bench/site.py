@@ -146,6 +146,6 @@ async def _start(folder: Path, ending: AsyncExitStack) -> Site:
     topics = Topics(server, kafka)
     await topics.make()
     mosquitto = Mosquitto(folder, mqtt_port, folder / "secrets")
-    broker = Broker(mosquitto, await mosquitto.prepare(print), logs / "mosquitto.log")
-    await started(broker)
+    broker = Broker(mosquitto, RunningPart(await mosquitto.prepare(print), logs / "mosquitto.log"))
+    await started(broker.process)
     return Site(folder, databases, topics, broker)

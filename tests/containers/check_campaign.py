@@ -3,6 +3,7 @@ container in between: nothing is lost, nothing is done twice."""
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ FAULT_SECONDS = 8
 
 
 @pytest.fixture(scope="module")
-def fleet(stack: Stack) -> Fleet:
-    return fleets.connected(stack, DEVICES)
+def fleet(stack: Stack) -> Iterator[Fleet]:
+    with fleets.operator(stack) as api:
+        yield fleets.connected(stack, api, DEVICES)
 
 
 @pytest.mark.timeout(900)

@@ -57,7 +57,8 @@ def test_the_gateway_serves_the_console_and_refuses_who_brings_no_token(stack: S
         page = anyone.get("/app/ota/campaigns")
         assert (page.status_code, "<title>" in page.text) == (200, True)
         assert anyone.get("/app/config.json").json()["auth"]["mode"] == "local"
-    assert operator(stack).get("/ota/campaigns").status_code == 200
+    with operator(stack) as somebody:
+        assert somebody.get("/ota/campaigns").status_code == 200
 
 
 def test_the_sign_in_gives_no_token_under_another_name(stack: Stack) -> None:

@@ -60,10 +60,10 @@ def ours(stack: Stack) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(images: Stack, figures: Figures) -> Iterator[Stack]:
+def stack(images: Stack, figures: Figures, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Everything up, one replica of each service."""
     refuse_to_share(images)
-    with only_one(), cleaned_up(images) as made:
+    with only_one(), cleaned_up(images, lambda: bool(request.session.testsfailed)) as made:
         say("bringing the stack up")
         figures.note("up --wait, from nothing", made.up(), "s")
         yield made

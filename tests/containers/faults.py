@@ -23,7 +23,7 @@ def kill_9(stack: Stack, container: str) -> None:
     before = stack.inspect(container)
     pid = int(before["State"]["Pid"])
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    os.kill(int(children[0]) if before["HostConfig"]["Init"] else pid, signal.SIGKILL)
+    os.kill(int(children[0]) if before["HostConfig"].get("Init") else pid, signal.SIGKILL)
     restarts = int(before["RestartCount"])
     until(lambda: int(stack.inspect(container)["RestartCount"]) > restarts, f"{container} started again", 60)
 

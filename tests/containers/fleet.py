@@ -51,9 +51,8 @@ class Fleet:
         return int(numbers[-1]) if numbers else 0
 
 
-def connected(stack: Stack, size: int) -> Fleet:
+def connected(stack: Stack, api: httpx.Client, size: int) -> Fleet:
     """New devices: known to the API, members of one group, with accounts at the broker, simulated, online."""
-    api = operator(stack)
     devices = ["device_id,device_type,current_version"]
     devices += [f"d{number:04},{DEVICE_TYPE},{OLD}" for number in range(size)]
     csv = "\n".join(devices) + "\n"

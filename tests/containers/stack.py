@@ -137,20 +137,19 @@ def refuse_to_share(stack: Stack) -> None:
 
 
 @contextmanager
-def cleaned_up(stack: Stack) -> Iterator[Stack]:
-    """The stack goes at the end with its volumes; on failure its state and last words are printed first."""
+def cleaned_up(stack: Stack, failed: Callable[[], bool]) -> Iterator[Stack]:
+    """The stack goes at the end with its volumes; if something has `failed`, its last words are printed first."""
     try:
         yield stack
-    except BaseException:
-        last_words(stack)
-        raise
     finally:
+        if failed():
+            last_words(stack)
         stack.compose("down", "-v", "--remove-orphans", "-t", "5", seconds=120)
         say("the stack is down, its volumes are gone")
 
 
 def last_words(stack: Stack) -> None:
     """Prints which containers run, and the ends of their logs."""
-    for words in (("ps", "-a"), ("logs", "--no-color", "--tail", "30")):
+    for words in (("ps", "-a", "--no-trunc"), ("logs", "--no-color", "--tail", "40")):
         command = ["docker", "compose", *PROFILES, *words]
         subprocess.run(command, cwd=stack.deploy, env=stack.environment, stderr=subprocess.STDOUT, check=False)

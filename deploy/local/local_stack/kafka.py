@@ -53,7 +53,7 @@ class Kafka:
         """Fetches what is missing, writes the configuration, and formats the log where there is none yet."""
         libraries, java = await jars(say), await find_java()
         config = self.directory / "server.properties"
-        write_atomically(config, self._properties())
+        write_atomically(config, self.properties())
         logging = f"-Dlog4j2.configurationFile={DEPLOY / 'local' / 'kafka' / 'log4j2.yaml'}"
         base = (java, *JVM, logging, "-cp", f"{libraries}/*")
         if not (self.directory / "log" / "meta.properties").exists():
@@ -61,7 +61,8 @@ class Kafka:
             await run(*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config))
         return Part("kafka", (*base, "kafka.Kafka", str(config)), self.answers)
 
-    def _properties(self) -> str:
+    def properties(self) -> str:
+        """The node's configuration."""
         doors = "".join(f",{door.name}://{HOST}:{door.port}" for door in self.doors)
         told = "".join(f",{door.name}://{HOST}:{door.told}" for door in self.doors)
         protocols = "".join(f",{door.name}:PLAINTEXT" for door in self.doors)

@@ -43,6 +43,10 @@ class Mosquitto:
     async def prepare(self, say: Say) -> Part:
         """Installs the broker if it is missing, writes its configuration and the accounts of admin and services."""
         program = await find_program("mosquitto", "mosquitto", say)
+        return Part("mosquitto", (program, "-c", str(self.write_files())), self.answers)
+
+    def write_files(self) -> Path:
+        """The configuration, whose path is returned, the access rules, and the accounts of admin and services."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         (self.folder / "mosquitto.pid").unlink(missing_ok=True)
         write_atomically(self.folder / "acl", (DEPLOY / "mosquitto" / "acl").read_text(encoding="utf-8"))
@@ -50,7 +54,7 @@ class Mosquitto:
         broker_accounts.write(self.folder / "passwords", accounts)
         config = self.folder / "mosquitto.conf"
         write_atomically(config, self._config())
-        return Part("mosquitto", (program, "-c", str(config)), self.answers)
+        return config
 
     def _config(self) -> str:
         own = {

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -148,10 +148,13 @@ class Stack:
         part = replace(part, ready_within=READY_AGAIN_SECONDS)
         keeper = Keeper(part.name, log, restarts=restarts, say=say, changed=_nothing)
         self.keepers[part.name] = keeper
-        for _ in range(FIRST_STARTS if restarts else 1):
-            with suppress(PartFailed):
-                return await keeper.start(part)
-        await keeper.start(part)
+        for left in reversed(range(FIRST_STARTS if restarts else 1)):
+            try:
+                await keeper.start(part)
+                break
+            except PartFailed:
+                if not left:
+                    raise
 
     async def keep(self) -> None:
         """Watches all parts until cancelled."""

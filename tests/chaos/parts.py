@@ -37,9 +37,12 @@ NEEDS = {
     "dispatcher-svc": ("kafka", "mosquitto"),
     "status-ingest-svc": ("postgres", "kafka", "mosquitto"),
 }
+FIRST_STARTS = 3
+"""A service ends when what it needs does not answer at its start; whoever runs it starts it again."""
 SHORTER = {"RETRY_BACKOFF_SECONDS": "3", "OFFLINE_BACKOFF_SECONDS": "3", "SWEEP_GRACE_SECONDS": "5"}
 """What nobody would wait for; everything else has its default."""
-READY_AGAIN_SECONDS = 90.0
+READY_AGAIN_SECONDS = 180.0
+"""Long, since a machine may be busy with other things; how long it takes is measured, not judged here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +145,16 @@ class Stack:
 
     async def _start(self, part: Part, say: Callable[[str], None], *, restarts: bool = False) -> None:
         log = self.folder / "logs" / f"{part.name}.log"
+        part = replace(part, ready_within=READY_AGAIN_SECONDS)
         keeper = Keeper(part.name, log, restarts=restarts, say=say, changed=_nothing)
         self.keepers[part.name] = keeper
-        await keeper.start(part)
+        for left in reversed(range(FIRST_STARTS if restarts else 1)):
+            try:
+                await keeper.start(part)
+                break
+            except PartFailed:
+                if not left:
+                    raise
 
     async def keep(self) -> None:
         """Watches all parts until cancelled."""

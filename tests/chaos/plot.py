@@ -33,6 +33,7 @@ def recovery(times: Sequence[Times], title: str, file: Path) -> None:
     axes.set_yticks(range(len(names)), [f"{kind} {target}" for kind, target in names], fontsize=7)
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xticks([0, 0.5, 1, 2, 3, 5, 10, 20, 40, 90], ["0", "0.5", "1", "2", "3", "5", "10", "20", "40", "90"])
+    axes.set_xlim(-0.05, 100)
     axes.set_xlabel("seconds until it works again (hollow: another fault was near)")
     axes.set_title(title, fontsize=9)
     axes.grid(axis="x", linewidth=0.3)

@@ -33,17 +33,19 @@ class Bucket:
 
 
 class Commands:
-    """Requests and commands as they come, by bucket."""
+    """Requests and commands as they come, by bucket; a command may be seen before the request for it."""
 
     def __init__(self) -> None:
         self.count = 0
         self._buckets: dict[str, Bucket] = defaultdict(Bucket)
         self._of: dict[Key, str] = {}
+        self._done: set[Key] = set()
 
     def requested(self, request: DispatchRequest) -> None:
         key = (request.tenant_id, request.device_id, request.campaign_id, request.attempt)
         self._of[key] = request.bucket
-        self._buckets[request.bucket].open.add(key)
+        if key not in self._done:
+            self._buckets[request.bucket].open.add(key)
 
     def settled(self, result: DispatchResult) -> None:
         """Whatever came of it."""
@@ -59,6 +61,7 @@ class Commands:
             bucket.writer, bucket.at = line.by, line.at
 
     def _gone(self, key: Key) -> Bucket | None:
+        self._done.add(key)
         name = self._of.get(key)
         if name is None:
             return None

@@ -1,11 +1,13 @@
 """Faults are drawn alike from the same seed; all that can be hurt is; options without sense are refused."""
 
 from collections import Counter
+from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from tests.chaos import lines, report
+from tests.chaos import lines, report, together
 from tests.chaos.__main__ import INTERRUPTED, REFUSED, app, refusal
 from tests.chaos.checker.commands import promise
 from tests.chaos.faults import FOUNDATIONS, OF_PROCESSES, SERVICES, Kind, Targets, plans
@@ -80,3 +82,14 @@ def test_recovery_times_are_told_by_kind_and_by_what_was_hit_whichever_process_o
 
 def test_the_promise_counts_a_burst_for_each_bucket() -> None:
     assert (promise(1 / 60), promise(10), promise(60)) == (1, 2, 12)
+
+
+def test_runs_are_put_together(tmp_path: Path) -> None:
+    of_one = {"fault": "kill", "of": "kafka", "until": "reports", "seconds": [1.0, 3.0], "alone": [1.0]}
+    files = []
+    for seed in (1, 2):
+        files.append(tmp_path / f"{seed}.json")
+        files[-1].write_bytes(msgspec.json.encode({"faults": 2, "seed": seed, "recovery": [of_one]}))
+    together.main(tmp_path / "out", files)
+    assert "| kill kafka | reports | 4 | 2.0 s | 3.0 s | 3.0 s |" in (tmp_path / "out" / "recovery.md").read_text()
+    assert (tmp_path / "out" / "recovery.png").exists()

@@ -151,7 +151,7 @@ class Rig:
     async def start(self, **settings: str) -> Dispatcher:
         """Starts a dispatcher; returns when it is ready."""
         dispatcher = await self.launch(**settings)
-        await until(dispatcher.is_ready, 20)
+        await until(dispatcher.is_ready, 40)
         return dispatcher
 
     # What can be seen

@@ -5,10 +5,10 @@ PYTHON ?= python3
 PACKAGES := shared catalog-svc campaign-svc dispatcher-svc status-ingest-svc deploy/fleetsim deploy/setup deploy/local
 BIN := .venv/bin
 
-.PHONY: help venv check format openapi prepare demo watch up down status restart token device test bench clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 STACK := $(BIN)/python -m local_stack
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 venv: .venv/.ready ## the virtual environment, from the hashed lock
 .venv/.ready: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
@@ -20,13 +20,19 @@ venv: .venv/.ready ## the virtual environment, from the hashed lock
 
 check: venv ## ruff and mypy strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) deploy/monitoring/pulse_dashboards tests
 
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 openapi: venv ## write the services' OpenAPI to deploy/openapi
 	@$(BIN)/python deploy/openapi/export.py
+
+dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
+	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards
+
+pictures: prepare ## draw the dashboards for the docs from a run of some minutes
+	@$(BIN)/python -m tests.monitoring.pictures
 
 prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
 	@$(STACK) prepare
@@ -40,11 +46,11 @@ watch: venv ## a campaign live in the terminal: CAMPAIGN=7 TENANT=demo; elsewher
 up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 for more processes
 	@$(STACK) up
 
-down: venv ## stop the stack
-	@$(STACK) down
+down: ## stop the stack
+	@test ! -x $(BIN)/python || $(STACK) down
 
-status: venv ## which parts run
-	@$(STACK) status
+status: ## which parts run
+	@if test -x $(BIN)/python; then $(STACK) status; else echo "the stack is not up (\`make up\` starts it)"; fi
 
 restart: venv ## start a part again: PART=kafka
 	@$(STACK) restart $(or $(PART),$(error which one? make restart PART=kafka))
@@ -57,12 +63,33 @@ device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 T
 	  "$(or $(DEVICE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))" \
 	  "$(or $(TYPE),$(error make device TENANT=acme DEVICE=d1 TYPE=gw2))"
 
+devices: venv ## the same for many, into a file for fleetsim: TENANT=acme TYPE=gw2 DEVICES='d[001-500]' (or a file of ids, one a line)
+	@$(STACK) devices "$(or $(TENANT),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
+	  "$(or $(DEVICES),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))" \
+	  "$(or $(TYPE),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))"
+
 test: check prepare ## ruff, mypy, and every test, against real parts
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+
+bench-console: venv prepare ## the console with a campaign of 1,000,000 devices, measured in a real browser (some minutes)
+	@$(BIN)/python -m tests.browser.bench
+
+models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
+	@$(BIN)/python -m tests.model "$(ONLY)"
+
+test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
+	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
 
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench
 
-clean: ## stop the stack; remove its state and the virtual environment
+images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
+	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
+
+CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign)
+test-containers: venv ## images, Compose and a campaign of 1,000 devices in real containers; as root it brings the engine
+	@$(BIN)/pytest -v -s -x -o python_files='check_*.py' -o timeout=600 --durations=0 $(CONTAINERS)
+
+clean: ## stop the stack; remove its state, the virtual environment, the built console and its packages
 	@test ! -x $(BIN)/python || $(STACK) down
-	@rm -rf .run .venv
+	@rm -rf .run .venv frontend/dist frontend/node_modules

@@ -6,8 +6,9 @@ const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 export default defineConfig({
   testDir: "e2e",
+  testMatch: process.env.BENCH ? "*.bench.ts" : "*.spec.ts",
   outputDir: process.env.OUTPUT_DIR ?? "test-results",
-  timeout: 60_000,
+  timeout: process.env.BENCH ? 180_000 : 60_000,
   expect: { timeout: 10_000 },
   workers: 1,
   forbidOnly: true,

@@ -51,8 +51,8 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
     verifier = Verifier(settings)
     partitions = await kafka.require_topics(settings.kafka_bootstrap, (REQUESTS, CONTROL))
     async with (
-        db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool,
-        db.pool(settings.loops_postgres_dsn, size=engine.POOL_SIZE) as loops_pool,
+        db.pool(settings.postgres_dsn, size=settings.postgres_pool, name="api") as pool,
+        db.pool(settings.loops_postgres_dsn, size=engine.POOL_SIZE, name="loops") as loops_pool,
         kafka.producer(settings.kafka_bootstrap) as producer,
     ):
         announcer = Announcer(pool, producer, settings.announce_timeout_seconds)

@@ -25,4 +25,34 @@ DISAGREEING = Gauge(
 )
 WATCHERS = Gauge("pulse_event_streams", "Streams of server-sent events that are open in this process")
 DELETED = Counter("pulse_campaigns_deleted_total", "Campaigns deleted after their retention")
+GROUP_LAG = Gauge(
+    "pulse_kafka_group_lag_records",
+    "Records that a consumer group has not committed yet, also while none of its members is alive",
+    ["group", "topic", "partition"],
+)
+SWEEP_KNOWLEDGE_AGE = Gauge(
+    "pulse_sweep_knowledge_age_seconds",
+    "Age of the moment up to which all replicas of ingest have taken everything in; +Inf without any",
+)
+FLEET = Gauge("pulse_fleet_devices", "Devices registered, of all tenants")
+FLEET_HEARD = Gauge("pulse_fleet_heard_devices", "Devices heard of within about an hour, of all tenants")
 LOOKS = Counter("pulse_feed_looks_total", "Looks at the database on behalf of all who watch a tenant's campaigns")
+
+# A counter that begins with its first event has no increase to alert on: all begin at 0.
+for _loop in ("tick", "campaign", "agreement", "control_topic", "retention", "feeds", "chronicle", "backlog"):
+    OUTAGES.labels(_loop)
+for _sweep in ("overdue", "silent", "ended", "retried"):
+    SWEPT.labels(_sweep)
+for _change in (
+    ("aborted", "abort_ratio"),
+    ("aborted", "abort_sequential"),
+    ("paused", "firmware_withdrawn"),
+    ("gate_failed", "gate_failed"),
+    ("completed", ""),
+    ("stage_started", ""),
+    ("restored", ""),
+    ("restored", "restored"),
+):
+    CHANGES.labels(*_change)
+for _taken in ("yes", "no"):
+    ANNOUNCED.labels(_taken)

@@ -27,5 +27,5 @@ def build(pool: db.Pool | None, verifier: Verifier | None, limits: RateLimits | 
 async def main(settings: CatalogSettings, stop: asyncio.Event) -> None:
     """Serves until `stop`."""
     verifier = Verifier(settings)
-    async with db.pool(settings.postgres_dsn, size=settings.postgres_pool) as pool:
+    async with db.pool(settings.postgres_dsn, size=settings.postgres_pool, name="api") as pool:
         await serve(build(pool, verifier, RateLimits(settings)), settings.http_host, settings.http_port, stop)

@@ -1,7 +1,6 @@
 """The process's clients of Kafka and MQTT, each with the settings that its duty needs."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
@@ -11,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from dispatcher_svc.settings import DispatcherSettings
+from pulse.contracts.kafka import DISPATCHERS
 from pulse.runtime.kafka import producer
-from pulse.runtime.mqtt import MqttOptions
+from pulse.runtime.mqtt import MqttOptions, trusting
 
-GROUP = "pulse-dispatcher"
 REBALANCE_MS, JOIN_MS = 8_000, 10_000
 """How long the group waits for a member that still gives up its partitions (which takes 5 s at most), and how long a
 request may take: joining waits for the others. A connection that has died in silence is noticed after JOIN_MS."""
@@ -27,7 +26,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """A member of the group; offsets are committed by hand."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
-        group_id=GROUP,
+        group_id=DISPATCHERS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=settings.kafka_session_timeout_ms,
@@ -100,7 +99,7 @@ def mqtt_options(settings: DispatcherSettings) -> MqttOptions:
         client_id=f"pulse-dispatcher-{uuid4().hex}",
         username=settings.mqtt_user,
         password=settings.mqtt_password,
-        tls=ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None,
+        tls=trusting(settings.mqtt_ca_file),
         clean_start=True,
         session_expiry=0,
         window=settings.mqtt_window,

@@ -140,6 +140,11 @@ class Partition:
         return len(self._queues)
 
     @property
+    def campaigns(self) -> set[int]:
+        """Those of which a bucket is kept."""
+        return {queue.campaign_id for queue in self._queues.values()}
+
+    @property
     def promised_rate(self) -> float:
         """Commands per second that the buckets with work earn."""
         return min(self._cap.rate, sum(q.bucket.rate for q in self._queues.values() if q.waiting))

@@ -50,6 +50,7 @@ class Publisher:
         self._timer: asyncio.TimerHandle | None = None
         self._turn = 0
         self._held_back = HeldBack()
+        metrics.WINDOW.set(options.window)
 
     async def _connect_options(self) -> MqttOptions:
         return self._options
@@ -164,6 +165,7 @@ class Publisher:
         else:
             held.partition.in_flight += 1
             metrics.PUBLISHED.inc()
+            metrics.PUBLISHED_BY_CAMPAIGN.count(request.campaign_id)
             metrics.LAG.observe(wall - held.asked_at)
 
     def _set_timer(self) -> None:
@@ -184,7 +186,7 @@ class HeldBack:
 
     def note(self, obstacle: str | None, now: float) -> None:
         if self._obstacle is not None:
-            metrics.HELD_SECONDS.labels(self._obstacle).inc(now - self._since)
+            metrics.HELD[self._obstacle].inc(now - self._since)
         self._obstacle, self._since = obstacle, now
 
 

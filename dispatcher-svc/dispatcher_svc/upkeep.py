@@ -31,6 +31,7 @@ async def keep_up(
 def _measure(partitions: Mapping[int, Partition], elapsed: float) -> None:
     held = list(partitions.values())
     metrics.PROMISED.inc(elapsed * sum(partition.promised_rate for partition in held))
+    metrics.PUBLISHED_BY_CAMPAIGN.keep(set().union(*(partition.campaigns for partition in held)))
     metrics.PARTITIONS.set(len(held))
     metrics.QUEUED.set(sum(len(partition) for partition in held))
     metrics.UNSETTLED.set(sum(partition.watermark.unsettled for partition in held))

@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import json
 import random
+import tempfile
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -100,6 +101,7 @@ class Device:
             recent = last and (self.memory["at_hand"] or time.time() - self.memory["last_at"] < 24 * 3600)
             said = last if recent else {"version": self.memory["version"]}
             await client.publish(f"{self.topic}/ota/status", json.dumps(said), qos=1)
+            print("said:", json.dumps(said), "" if client.reason < 16 else f"(refused: {client.reason})", flush=True)
             if client.reason >= 16:  # 16: nobody was there to hear it; from 128 up: refused
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))
                 pause = min(pause * 2, 60)
@@ -112,6 +114,7 @@ class Device:
 
     async def receive(self, client: Client) -> None:
         async for message in client.messages:
+            print("heard:", bytes(message.payload).decode(errors="replace"), flush=True)
             try:
                 self.received(bytes(message.payload))
             except (ValueError, TypeError, KeyError) as error:
@@ -152,8 +155,11 @@ async def main() -> None:
         parser.add_argument(option, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
-    parser.add_argument("--state", type=Path, default=Path("device.json"), help="the device's memory")
-    device = Device(parser.parse_args())
+    parser.add_argument("--state", type=Path, help="the device's memory; a temporary file when left out")
+    options = parser.parse_args()
+    options.state = options.state or Path(tempfile.gettempdir(), f"pulse-{options.tenant}-{options.device}.json")
+    device = Device(options)
+    print(f"{options.device} runs {device.memory['version']}; its memory is {options.state}", flush=True)
     await asyncio.gather(device.stay_connected(), device.work())
 
 

@@ -93,8 +93,15 @@ test("a canary waits for approval, which only an approver is offered", async ({ 
   await approver.getByRole("link", { name: /^canary-/ }).first().click();
   await expect(approver.getByRole("button", { name: "Pause" })).toBeHidden();
   await approver.getByRole("button", { name: "Approve", exact: true }).click();
+  const dialog = approver.getByRole("dialog", { name: "Approve Canary?" });
+  await expect(dialog.getByText("It opens the gate to Everyone: 16 devices.")).toBeVisible();
+  await dialog.getByLabel("Why").fill("the four look fine");
+  const sent = approver.waitForRequest((request) => request.url().endsWith("/stages/0/approve"));
+  await dialog.getByRole("button", { name: "Approve" }).click();
+  expect((await sent).headers()["idempotency-key"]).toMatch(/^[0-9a-f]{32}$/);
   await expect(approver.getByText("The gate is open")).toBeVisible();
   await approver.close();
+  await expect(page.getByText("the four look fine")).toBeVisible();
   await expect(page.getByRole("heading", { name: "Complete", level: 2 })).toBeVisible({ timeout: 40_000 });
 });
 
@@ -109,6 +116,12 @@ test("a bad firmware stops by itself, and the page says why", async ({ page }) =
   await expect(page).toHaveURL(/reason=install_failed/);
   await expect(page.getByRole("row").nth(1)).toContainText("Could not install the update");
   await screenshot(page, "story-automatic-abort");
+
+  await page.getByRole("link", { name: "Campaigns" }).first().click();
+  await page.getByRole("button", { name: "Needs attention 1" }).click();
+  await expect(page).toHaveURL(/status=ATTENTION/);
+  await page.reload();
+  await expect(page.getByRole("link", { name: /^bad-/ })).toBeVisible();
 });
 
 test("a CSV with bad lines names each, and the good lines can be sent alone", async ({ page }) => {

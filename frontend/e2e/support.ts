@@ -47,9 +47,10 @@ export class Api {
 
 export const unique = (name: string) => `${name}-${randomUUID().slice(0, 8)}`;
 
-/** No accessibility finding of any level on what is shown. */
-export async function expectAccessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** No accessibility finding of any level on what is shown; `rules`: only by these. */
+export async function expectAccessible(page: Page, rules: string[] = []) {
+  const axe = new AxeBuilder({ page });
+  const { violations } = await (rules.length > 0 ? axe.withRules(rules) : axe).analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`)).toEqual([]);
 }
 

@@ -91,8 +91,9 @@ class Ingest:
             self._announce(applied)
             _count(part, applied)
         await self._put_aside(written.aside)
-        metrics.BATCH_SIZE.observe(written.prepared.size)
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - written.prepared.began)
+        if written.prepared.size:  # else it was only markers
+            metrics.BATCH_SIZE.observe(written.prepared.size)
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - written.prepared.began)
 
     async def _write(self, written: Written, part: Part, events: Sequence[Heard]) -> None:
         """Writes a part; a second time only where merging kept an event that no row could take."""

@@ -5,7 +5,6 @@ import asyncio
 from pulse.contracts.kafka import DEVICE_STATUS, QUARANTINE, RESULTS
 from pulse.runtime import db, kafka
 from pulse.runtime.app import create_app, serve
-from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.membership import Membership
 from status_ingest_svc.results import Results, consumer
@@ -27,7 +26,6 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         consumer(bootstrap) as results_consumer,
         watermarks(bootstrap, topics[RESULTS.name]) as marks,
     ):
-        metrics.watch_pool(database)
         transitions = Transitions(producer)
         backoff = Backoff(settings.retry_backoff_seconds, settings.offline_backoff_seconds)
         ingest = Ingest(database, producer, transitions, backoff)

@@ -1,10 +1,13 @@
 """All Prometheus series of status-ingest-svc (quarantined messages are counted where they are put aside)."""
 
 import time
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from pulse.runtime.db import Pool
+from pulse.contracts.kafka import Outcome, QuarantineReason
+from pulse.contracts.status import REPORTS as DEVICE_REPORTS
+from pulse.contracts.status import Status
 
 REPORTS = Counter("pulse_ingest_reports_total", "Device reports taken in, by what they say", ["status"])
 RESULTS = Counter("pulse_ingest_results_total", "Dispatch results taken in", ["outcome"])
@@ -23,15 +26,18 @@ RACES = Counter("pulse_ingest_races_total", "Transactions repeated because they 
 CAUGHT_UP_LAG = Gauge("pulse_ingest_caught_up_lag_seconds", "Age of the moment up to which everything is taken in")
 ORDINAL = Gauge("pulse_ingest_lease_ordinal", "The ordinal of this replica's MQTT client id, -1 without one")
 WAITING = Gauge("pulse_ingest_waiting_reports", "Reports received and not yet in a batch")
-POOL_USED = Gauge("pulse_ingest_pool_used", "Database connections in use")
-POOL_SIZE = Gauge("pulse_ingest_pool_size", "Database connections open")
+
+# A counter that begins with its first event has no increase to alert on: all begin at 0.
+for _kind in (*DEVICE_REPORTS, "presence", *get_args(QuarantineReason)):
+    REPORTS.labels(_kind)
+for _outcome in (*Outcome, *get_args(QuarantineReason)):
+    RESULTS.labels(_outcome)
+for _reason in ("merged", "quarantined", "finished", "older_attempt", "out_of_order"):
+    IGNORED.labels(_reason)
+for _status in Status:
+    TRANSITIONS.labels(_status)
 
 
 def caught_up(asked: float) -> None:
     """Lets the lag grow from `asked` (`time.monotonic()`) until the next call."""
     CAUGHT_UP_LAG.set_function(lambda: time.monotonic() - asked)
-
-
-def watch_pool(pool: Pool) -> None:
-    POOL_SIZE.set_function(pool.get_size)
-    POOL_USED.set_function(lambda: pool.get_size() - pool.get_idle_size())

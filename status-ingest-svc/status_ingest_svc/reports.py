@@ -1,14 +1,13 @@
 """One MQTT session's reports go to ingest in batches, and are acknowledged in order once they are committed."""
 
 import asyncio
-import ssl
 from collections import Counter
 from contextlib import suppress
 
 import structlog
 
 from pulse.contracts.mqtt import marker_topic, shared_reports
-from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received
+from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received, trusting
 from status_ingest_svc import metrics
 from status_ingest_svc.inbox import Inbox
 from status_ingest_svc.ingest import Ingest, Prepared
@@ -44,7 +43,7 @@ class Reports:
         self._new_ones = new_ones
         self._client: MqttClient[int] = MqttClient(self._options, self)
         self._inbox: Inbox[Received] = Inbox(settings.ingest_batch, settings.ingest_linger_ms / 1000)
-        self._tls = ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None
+        self._tls = trusting(settings.mqtt_ca_file)
         self._most = FULL * settings.ingest_batch
         self._marker = marker_topic(lease.ordinal)
         self._shared = shared_reports(settings.mqtt_group)
@@ -53,6 +52,8 @@ class Reports:
         self._subscribed = asyncio.Event()
         self._reading, self._writing, self._finishing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._asked = 0
+        if new_ones:
+            metrics.WAITING.set_function(self._inbox.__len__)
         self._markers: dict[bytes, asyncio.Future[None]] = {}
 
     @property
@@ -187,7 +188,6 @@ class Reports:
         batch = await self._inbox.batch()
         if len(self._inbox) < self._most:
             self._client.resume_reading()
-        metrics.WAITING.set(len(self._inbox))
         messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
         for status, number in Counter(kind(message.said) for message in messages).items():
             metrics.REPORTS.labels(status).inc(number)

@@ -10,13 +10,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from pulse.contracts.kafka import RESULTS
+from pulse.contracts.kafka import INGESTS, RESULTS
 from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, kind, read_result
 from status_ingest_svc.settings import Settings
 
-GROUP = "pulse-status-ingest"
 POLL_MS = 200
 FINISH_SECONDS = 4.0
 RETRY_SECONDS = 0.5
@@ -29,7 +28,7 @@ async def consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A member of ingest's consumer group that commits nothing by itself."""
     opened = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
-        group_id=GROUP,
+        group_id=INGESTS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=6_000,

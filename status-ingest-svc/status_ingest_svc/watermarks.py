@@ -9,8 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from pulse.contracts.kafka import RESULTS
-from status_ingest_svc.results import GROUP
+from pulse.contracts.kafka import INGESTS, RESULTS
 
 Offsets: TypeAlias = Mapping[TopicPartition, int]
 LOOK_SECONDS = 0.05
@@ -42,7 +41,7 @@ class Watermarks:
     async def committed(self, ends: Offsets) -> None:
         """Returns when the group has committed all below `ends`. Raises KafkaError."""
         while True:
-            reached = await self._admin.list_consumer_group_offsets(GROUP, partitions=self._partitions)
+            reached = await self._admin.list_consumer_group_offsets(INGESTS, partitions=self._partitions)
             if all(end == 0 or (tp in reached and reached[tp].offset >= end) for tp, end in ends.items()):
                 return
             await asyncio.sleep(LOOK_SECONDS)

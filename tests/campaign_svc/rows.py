@@ -57,7 +57,8 @@ class Fleet:
     async def clear(self) -> None:
         await self.pool.execute(
             """TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ota_campaign_reasons,
-                   ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members
+                   ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members,
+                   ota_failed_attempts
                CASCADE"""
         )
         # Kafka outlives a module's database: no two campaigns of a test run have the same number.

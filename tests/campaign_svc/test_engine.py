@@ -168,7 +168,7 @@ async def test_too_many_failures_abort_and_nothing_is_released_any_more(
     await engine.tick(campaign)
     aborted = await fleet.get(campaign)
     assert (aborted["status"], aborted["epoch"], aborted["status_reason_code"]) == ("ABORTED", 2, "abort_ratio")
-    assert aborted["status_reason_detail"] == "2 of 2 finished devices failed; the threshold is 10.00%"
+    assert aborted["status_reason_detail"] == "2 of 2 finished devices failed; the threshold is 10%"
     assert aborted["status_reason_by"] is None
     assert await control_of(kafka, campaign) == [(2, "ABORTED")]
     assert await requests_of(kafka, campaign) == []

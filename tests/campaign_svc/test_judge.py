@@ -79,7 +79,7 @@ def test_too_many_failures_abort_with_the_numbers_as_evidence() -> None:
     assert isinstance(verdict, Change)
     assert (verdict.status, verdict.reason_code) == (CampaignStatus.ABORTED, "abort_ratio")
     assert verdict.evidence == {"succeeded": 1, "failed": 2, "threshold": 0.5, "abort_at": 2}
-    assert verdict.detail == "2 of 3 finished devices failed; the threshold is 50.00%"
+    assert verdict.detail == "2 of 3 finished devices failed; the threshold is 50%"
 
 
 def test_the_sequential_rule_looks_at_what_was_dispatched() -> None:
@@ -197,7 +197,7 @@ def test_a_failed_gate_pauses_the_campaign() -> None:
     assert verdict.change is not None
     assert (verdict.change.status, verdict.change.reason_code) == (CampaignStatus.PAUSED, "gate_failed")
     assert verdict.change.detail == (
-        "stage 0 needs 9 successes of 10 devices; 9 failed, so that can no longer be reached"
+        "the stage needs 9 successes of 10 devices; 9 failed, so that can no longer be reached"
     )
 
 

@@ -53,6 +53,7 @@ async def test_what_waits_for_a_person_is_told_with_the_reason_the_longest_first
     for name, status, code, since in (
         ("gate", "PAUSED", "gate_failed", ago(hours=2)),
         ("withdrawn", "PAUSED", "firmware_withdrawn", ago(hours=3)),
+        ("behind", "PAUSED", "restored", ago(hours=4)),
         ("bad", "ABORTED", "abort_ratio", ago(days=2)),
         ("long ago", "ABORTED", "abort_ratio", ago(days=4)),
         ("by hand", "ABORTED", "operator", ago(hours=1)),
@@ -60,17 +61,34 @@ async def test_what_waits_for_a_person_is_told_with_the_reason_the_longest_first
     ):
         campaign = await empty.campaign(1, name=name, status=status)
         await empty.set(campaign, status_reason_code=code, status_reason_detail=f"of {name}", status_reason_at=since)
-    slow = await empty.campaign(1, name="behind", promised_rate=10.0)
+    slow = await empty.campaign(1, name="lags", promised_rate=10.0)
     await empty.set(slow, slow_since=ago(minutes=5))
     waiting = (await api.get(OVERVIEW))["waiting"]
     assert [(one["name"], one["why"], one["detail"]) for one in waiting] == [
         ("bad", "aborted", "of bad"),
+        ("behind", "restored", "of behind"),
         ("withdrawn", "firmware_withdrawn", "of withdrawn"),
         ("gate", "gate_failed", "of gate"),
         ("asks", "approval", "stage stage"),
-        ("behind", "slow", "sends 0 of 600 devices a minute"),
+        ("lags", "slow", "sends 0 of 600 devices a minute"),
     ]
-    assert (waiting[3]["campaign_id"], waiting[4]["campaign_id"]) == (asks, slow)
+    assert (waiting[4]["campaign_id"], waiting[5]["campaign_id"]) == (asks, slow)
+    listed = await api.get(CAMPAIGNS, needs_attention="true")
+    assert {one["id"] for one in listed["campaigns"]} == {one["campaign_id"] for one in waiting}
+    assert listed["total"] == 6
+
+
+async def test_a_gate_that_was_let_pass_waits_to_be_resumed_and_one_that_was_approved_for_nobody(
+    empty: Fleet, api: Caller
+) -> None:
+    passed = await empty.campaign(2, gates=(Gate(1),), name="passed", status="PAUSED")
+    await empty.set(passed, status_reason_code="gate_failed", status_reason_at=ago(hours=2))
+    await empty.set_stage(passed, 0, status="FAILED", approved_by="ada", approved_at=ago(minutes=5))
+    opens = await empty.campaign(2, gates=(Gate(1, approval=True),), name="opens")
+    await empty.set_stage(opens, 0, status="AWAITING_APPROVAL", approved_by="ada", approved_at=ago(seconds=1))
+    waiting = (await api.get(OVERVIEW))["waiting"]
+    assert [(one["campaign_id"], one["why"], one["detail"]) for one in waiting] == [(passed, "gate_passed", "by ada")]
+    assert [one["id"] for one in (await api.get(CAMPAIGNS, needs_attention="true"))["campaigns"]] == [passed]
 
 
 async def test_running_campaigns_come_whole_and_newest_first(empty: Fleet, api: Caller) -> None:

@@ -124,7 +124,7 @@ class Site:
             "attempt_timeout_seconds": 10,
         }
         made = await self.post("/customer/ota/campaigns", wanted | settings)
-        campaign = Campaign(int(made["id"]), self.http, self.watch, [rate])
+        campaign = Campaign(int(made["id"]), self.http, self.watch, [rate], int(made["total_devices"]))
         self.campaigns.append(campaign)
         return campaign
 

@@ -4,33 +4,52 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
+from tests.chaos import history
 from tests.e2e.watch import Watch
 
 Json = dict[str, Any]
+Change = Literal["start", "pause", "abort", "rate", "retry"]
 LOOK_SECONDS = 0.15
 ENDED = ("COMPLETED", "ABORTED")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A control change; `answered` is the moment of its 200, in seconds since 1970."""
+    """A control change; `answered` is the moment of its 200, in seconds since 1970; `at` that of the request.
 
-    what: str
+    `rate` in devices a minute, of a change of rate.
+    """
+
+    what: Change
     answered: float
+    at: float | None = None
+    rate: int | None = None
+
+    def line(self, tenant: str, campaign: int) -> history.Asked:
+        return history.Asked(
+            at=self.answered if self.at is None else self.at,
+            tenant=tenant,
+            campaign=campaign,
+            change=self.what,
+            answered=self.answered,
+            status=200,
+            rate=None if self.rate is None else self.rate / 60,
+        )
 
 
 @dataclass(slots=True)
 class Campaign:
-    """`rates`: all it has had, in devices per minute; `asked`: the control changes, oldest first."""
+    """`rates`: all it has had, in devices per minute; `asked`: the control changes and retries, oldest first."""
 
     id: int
     http: httpx.AsyncClient
     watch: Watch
     rates: list[int]
+    devices_total: int
     asked: list[Asked] = field(default_factory=list)
 
     async def start(self) -> Asked:
@@ -43,8 +62,10 @@ class Campaign:
     async def abort(self) -> Asked:
         return await self._control("abort")
 
-    async def _control(self, what: str) -> Asked:
-        return self._noted(what, await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"}))
+    async def _control(self, what: Change) -> Asked:
+        at = time.time()
+        answer = await self.http.post(f"{self._path}/{what}", json={"reason": "a test wants it"})
+        return self._noted(answer, what, at)
 
     async def unannounced(self, what: str) -> None:
         """Starts, pauses or aborts it while Kafka is away: saved, and 202."""
@@ -54,9 +75,10 @@ class Campaign:
     async def retry_failed(self) -> int:
         """An operator's retry of all failed devices, which alone may change a finished row; how many there are."""
         await self.watch.look()
-        self.watch.retried(self.id)
+        at = time.time()
         answer = await self.http.post(f"{self._path}/retry", json={})
         assert answer.status_code == 202, answer.text
+        self.asked.append(Asked("retry", time.time(), at))
         return int(answer.json()["accepted"])
 
     async def approve(self, stage: int, headers: dict[str, str]) -> int:
@@ -72,10 +94,12 @@ class Campaign:
 
     async def change_rate(self, rate: int) -> Asked:
         self.rates.append(rate)
-        return self._noted("rate", await self.http.patch(self._path, json={"rollout_rate": rate}))
+        at = time.time()
+        answer = await self.http.patch(self._path, json={"rollout_rate": rate})
+        return self._noted(answer, "rate", at, rate)
 
-    def _noted(self, what: str, answer: httpx.Response) -> Asked:
-        asked = Asked(what, time.time())
+    def _noted(self, answer: httpx.Response, what: Change, at: float, rate: int | None = None) -> Asked:
+        asked = Asked(what, time.time(), at, rate)
         assert answer.status_code == 200, f"{what} of campaign {self.id}: {answer.status_code} {answer.text}"
         assert answer.json()["control"] == "announced", answer.text
         self.asked.append(asked)

@@ -48,8 +48,8 @@ async def _rows(site: Site) -> str:
     except OSError as error:
         return f"the database does not answer: {error}"
     try:
-        campaigns = await connection.fetch(CAMPAIGNS, site.tenant)
-        rows = await connection.fetch(ROWS, site.tenant)
+        campaigns = await connection.fetch(CAMPAIGNS, [site.tenant])
+        rows = await connection.fetch(ROWS, [site.tenant])
     finally:
         await connection.close()
     open_rows = [row for row in rows if row["status"] not in FINISHED]

@@ -131,11 +131,11 @@ async def running() -> AsyncIterator[Stack]:
         rmtree(folder)
 
 
-def free_settings(folder: Path) -> StackSettings:
-    """Ports that nobody listens on, below those of outgoing connections."""
+def free_settings(folder: Path, n: int = 2) -> StackSettings:
+    """`n` of each service but catalog-svc; ports that nobody listens on, below those of outgoing connections."""
     for _ in range(TRIES):
         offset = random.randrange(1_000, EPHEMERAL - 20_000)
-        settings = StackSettings(run_dir=folder, port_offset=offset, campaigns=2, dispatchers=2, ingests=2)
+        settings = StackSettings(run_dir=folder, port_offset=offset, campaigns=n, dispatchers=n, ingests=n)
         if all(is_free(port) for port in ports(settings)):
             return settings
     raise OSError(f"no free ports in {TRIES} tries")

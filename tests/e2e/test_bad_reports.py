@@ -124,7 +124,7 @@ async def test_repeated_late_and_out_of_order_reports_never_move_a_device_backwa
         assert await campaign.devices() == before
     assert not await quarantined(site, agent)
     await site.watch.look()
-    assert not site.watch.broken
+    assert not site.watch.broken()
 
 
 async def test_an_older_attempt_says_nothing_about_the_newer_one(site: Site) -> None:

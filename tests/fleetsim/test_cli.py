@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import ssl
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
@@ -17,6 +18,8 @@ from fleetsim.show import line
 from fleetsim.tally import Tally
 from tests import real_parts
 from tests.fleetsim.dispatcher import Dispatcher
+from tests.runtime.mqtt.wire import Peer, server_tls
+from tests.runtime.mqtt.wire import broker as tls_broker
 
 DEVICE = {"tenant_id": "acme", "device_id": "d0", "password": "secret", "device_type": "gw2", "version": "1.0.0"}
 
@@ -36,6 +39,7 @@ CONTRADICTIONS = [
     (["--fail", "0.7", "--flaky", "0.7"], "together are at most 1"),
     (["--tenant", "acme"], "--tenant and --ids belong together"),
     (["--ids", "d{0..9}", "--tenant", "acme"], "either --devices or --ids"),
+    (["--version", "2.0.0"], "--version is for --ids"),
     (["--connections", "5"], "--connections needs a --user"),
     (["--password", "x"], "have their own passwords"),
     (["--user", "u", "--password", "x", "--password-file", __file__], "exclude one another"),
@@ -158,3 +162,48 @@ async def test_fleet_stops_by_itself_when_its_work_is_done_and_says_what_it_was(
     whats = [entry.what for entry in map(read_line, history.read_bytes().splitlines()) if entry.device_id == "d3"]
     assert whats[:4] == ["connected", "sent", "received", "began"]
     assert Counter(whats) == {"connected": 1, "disconnected": 1, "received": 2, "began": 1, "ended": 1, "sent": 5}
+
+
+async def test_fleet_whose_history_cannot_be_written_ends_with_one_line(mosquitto: real_parts.Broker) -> None:
+    access = ("--user", mosquitto.admin_user, "--password-file", str(mosquitto.password_file(mosquitto.admin_user)))
+    options = ("--tenant", "acme", "--ids", "d{0..3}", *access, "--mqtt-port", str(mosquitto.port), "--for", "15")
+    process = await started(*options, "--history", "/dev/full")
+    async with asyncio.timeout(12):
+        output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == b"fleetsim: /dev/full: No space left on device"
+    assert b"Traceback" not in output
+
+
+async def test_fleet_speaks_tls_with_the_authority_of_a_file(
+    mosquitto: real_parts.Broker, dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    server, _ = server_tls()
+    ca = tmp_path / "ca.pem"
+
+    async def forward(peer: Peer) -> None:
+        reader, writer = await asyncio.open_connection(mosquitto.host, mosquitto.port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pipe(peer.reader, writer))
+            group.create_task(pipe(reader, peer.writer))
+
+    access = ("--user", mosquitto.admin_user, "--password-file", str(mosquitto.password_file(mosquitto.admin_user)))
+    async with tls_broker(forward, tls=server) as port, asyncio.timeout(20):
+        ca.write_text(await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port)))
+        options = ("--tenant", "acme", "--ids", "d{5..5}", *access, "--mqtt-port", str(port), "--for", "1.5")
+        process = await started(*options, "--ca", str(ca))
+        assert await dispatcher.hear() == {"device": "d5", "version": "1.0.0"}
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"reports: 1 delivered" in output
+
+
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until the end of the stream, which is passed on."""
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()

@@ -7,16 +7,14 @@ import pytest
 from campaign_svc.engine.engine import POOL_SIZE
 from campaign_svc.settings import CampaignSettings
 from catalog_svc.settings import CatalogSettings
-from dispatcher_svc.clients import GROUP as DISPATCHER_GROUP
 from local_stack.layout import ROOT
-from pulse.contracts.kafka import REQUESTS, RESULTS, Topic
-from status_ingest_svc.results import GROUP as INGEST_GROUP
+from pulse.contracts.kafka import DISPATCHERS, INGESTS, REQUESTS, RESULTS, Topic
 from status_ingest_svc.settings import Settings as IngestSettings
 from tests.k8s.manifests import SERVICES, Manifests, Resource
 
 WORKERS = {
-    "dispatcher-svc": (DISPATCHER_GROUP, REQUESTS, "REQUESTS_PARTITIONS"),
-    "status-ingest-svc": (INGEST_GROUP, RESULTS, "RESULTS_PARTITIONS"),
+    "dispatcher-svc": (DISPATCHERS, REQUESTS, "REQUESTS_PARTITIONS"),
+    "status-ingest-svc": (INGESTS, RESULTS, "RESULTS_PARTITIONS"),
 }
 OLD_AND_NEW = 1
 """A roll-out has one pod more than there are replicas."""

@@ -136,11 +136,16 @@ def test_clock_reads_as_people_say_it(seconds: float, said: str) -> None:
     ("facts", "share", "colour", "said"),
     [
         ({"failing_devices": 3}, 3 / 21, "green", "3 of 0 commanded devices have failed an attempt; stops at 21"),
-        ({"failing_devices": 12}, 12 / 21, "yellow", "evidence 1.25 of 20 that more than 10% fail"),
+        (
+            {"failing_devices": 12},
+            12 / 21,
+            "yellow",
+            "(more than 10% failing is 1.25 times as likely as not; it stops at 20 times)",
+        ),
         ({"failing_devices": 25}, 1.0, "red", "stops at 21"),
         ({"abort_at": None}, 0.0, "green", "no number of failures would stop it yet"),
-        ({"e_value": 1e-9}, 0.0, "green", "evidence under 0.01 of 20"),
-        ({"status": "COMPLETED"}, 0.0, "green", "have failed an attempt (evidence 1.25"),
+        ({"e_value": 1e-9}, 0.0, "green", "is under 0.01 times as likely as not"),
+        ({"status": "COMPLETED"}, 0.0, "green", "have failed an attempt (more than 10% failing is 1.25 times"),
         (
             {"abort_rule": "ratio", "e_value": None, "failed": 5, "succeeded": 45, "abort_at": 6},
             5 / 6,
@@ -170,7 +175,7 @@ def test_distance_to_the_abort_line_is_told_as_the_rule_counts(
         ),
     ],
 )
-def test_timeline_says_who_or_which_rule_why_and_on_what_evidence(happened: dict[str, Any], said: str) -> None:
+def test_timeline_says_who_or_which_rule_why_and_what_was_counted(happened: dict[str, Any], said: str) -> None:
     time, _, text = timeline.line(happened).partition("  ")
     assert text == said
     assert time.endswith(":30"), "the time of day where the reader is"

@@ -104,6 +104,22 @@ async def test_metrics_name_routes_never_paths() -> None:
     assert "secret-name" not in text
 
 
+async def test_metrics_tell_failures_that_nobody_foresaw_and_parts_that_do_not_answer() -> None:
+    app = create_app("t", ready={"database": good, "kafka": bad})
+
+    @app.get("/unforeseen")
+    async def unforeseen() -> None:
+        raise RuntimeError
+
+    async with client(app) as http:
+        await http.get("/unforeseen")
+        text = (await http.get("/metrics")).text
+    assert 'pulse_http_requests_total{method="GET",route="/unforeseen",status="500"} 1.0' in text
+    assert 'pulse_ready{check="database"} 1.0' in text
+    assert 'pulse_ready{check="kafka"} 0.0' in text
+    assert "_created" not in text
+
+
 async def test_an_address_that_is_taken_is_said() -> None:
     async with asyncio.timeout(10):
         taken = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)

@@ -211,9 +211,10 @@ class ControlledCampaign(Campaign):
 
 
 class CampaignFilter(Page):
-    """Which campaigns; `search` looks in names."""
+    """Which campaigns; `search` looks in names, `needs_attention` leaves those that the overview has in `waiting`."""
 
     status: CampaignStatus | None = None
+    needs_attention: bool = False
     search: Annotated[Text | None, Field(max_length=200)] = None
     firmware_version_id: FirmwareId | None = None
 

@@ -146,17 +146,25 @@ async def lock(conn: Connection, tenant: str, campaign_id: int) -> CampaignRecor
     return CampaignRecord(**row) if row else None
 
 
-_WANTED = """tenant_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR name ILIKE $3)
-    AND ($4::bigint IS NULL OR firmware_version_id = $4)"""
-Filter = tuple[str, str | None, str | None, int | None]
-"""Tenant, status, LIKE pattern of the name, firmware version; None: any."""
+ABORTED_LATELY = """status = 'ABORTED' AND status_reason_code IN ('abort_ratio', 'abort_sequential')
+    AND status_reason_at > now() - interval '3 days'"""
+STOPPED = "status = 'PAUSED' AND status_reason_code IN ('gate_failed', 'firmware_withdrawn', 'restored')"
+SLOW = "status = 'RUNNING' AND slow_since IS NOT NULL"
+ASKS = """status = 'RUNNING' AND EXISTS (
+    SELECT FROM ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage
+       AND s.status = 'AWAITING_APPROVAL' AND s.approved_at IS NULL)"""
+_WANTED = f"""tenant_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR name ILIKE $3)
+    AND ($4::bigint IS NULL OR firmware_version_id = $4)
+    AND (NOT $5 OR {ABORTED_LATELY} OR {STOPPED} OR {SLOW} OR {ASKS})"""
+Filter = tuple[str, str | None, str | None, int | None, bool]
+"""Tenant, status, LIKE pattern of the name, firmware version (None: any), and whether only what waits for a person."""
 
 
 async def page(conn: Connection, wanted: Filter, before: int | None, limit: int, offset: int) -> list[CampaignRecord]:
     """Newest first, from below id `before`."""
     rows = await conn.fetch(
-        f"""SELECT {COLUMNS} FROM ota_campaigns WHERE {_WANTED} AND ($5::bigint IS NULL OR id < $5)
-            ORDER BY id DESC LIMIT $6 OFFSET $7""",
+        f"""SELECT {COLUMNS} FROM ota_campaigns WHERE {_WANTED} AND ($6::bigint IS NULL OR id < $6)
+            ORDER BY id DESC LIMIT $7 OFFSET $8""",
         *wanted,
         before,
         limit,

@@ -75,7 +75,7 @@ async def find(pool: Pool, who: Principal, campaign_id: int) -> View:
 
 async def search(pool: Pool, who: Principal, wanted: CampaignFilter) -> tuple[list[View], int]:
     """A page and one campaign more, newest first; and how many there are in all."""
-    rows_of = (who.tenant, wanted.status, like(wanted.search), wanted.firmware_version_id)
+    rows_of = (who.tenant, wanted.status, like(wanted.search), wanted.firmware_version_id, wanted.needs_attention)
     key = wanted.key(int)
     async with transaction(pool, who.tenant) as conn:
         rows = await store.page(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)
@@ -99,6 +99,8 @@ async def devices(
         if await store.get(conn, who.tenant, campaign_id) is None:
             raise CampaignNotFound(f"there is no campaign {campaign_id}")
         rows = await rows_store.page(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)
+        if wanted.holds_all(rows):
+            return rows, len(rows), False
         return rows, *await rows_store.count(conn, rows_of)
 
 

@@ -30,11 +30,24 @@ class DeviceRow(BaseModel):
     created_at: Timestamp
 
 
+class FailedAttempt(BaseModel):
+    """An attempt that failed: when that was noticed, and what the device or the system said of it."""
+
+    attempt: int
+    failed_at: Timestamp
+    error_code: str
+    error_message: str | None
+
+
 class DeviceUpdate(DeviceRow):
-    """The same, in a device's own history."""
+    """The same, in a device's own history, with every attempt that failed, newest first.
+
+    `failures` starts again when an operator has the device tried again; `failed_attempts` keeps what was before.
+    """
 
     campaign_id: int
     version: str
+    failed_attempts: list[FailedAttempt]
 
 
 class DeviceRowFilter(Page):

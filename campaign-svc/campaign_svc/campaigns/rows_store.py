@@ -1,5 +1,6 @@
 """SQL that reads devices' rows in campaigns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +39,17 @@ class RowRecord:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttemptRecord:
+    """A row of ota_failed_attempts."""
+
+    campaign_id: int
+    attempt: int
+    failed_at: datetime
+    error_code: str
+    error_message: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which rows a list is about; None: all. `search` is a LIKE pattern."""
@@ -58,6 +70,21 @@ async def history(conn: Connection, tenant: str, device_id: str, limit: int = 20
         limit,
     )
     return [RowRecord(**row) for row in rows]
+
+
+async def failed_attempts(
+    conn: Connection, device_id: str, campaign_ids: Sequence[int], limit: int = 1000
+) -> list[FailedAttemptRecord]:
+    """A device's failed attempts in these campaigns, newest first."""
+    rows = await conn.fetch(
+        """SELECT campaign_id, attempt, failed_at, error_code, error_message FROM ota_failed_attempts
+            WHERE campaign_id = ANY($1::bigint[]) AND device_id = $2
+            ORDER BY campaign_id DESC, attempt DESC LIMIT $3""",
+        campaign_ids,
+        device_id,
+        limit,
+    )
+    return [FailedAttemptRecord(**row) for row in rows]
 
 
 async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, offset: int) -> list[RowRecord]:

@@ -7,6 +7,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from campaign_svc.announce import Announcer
+from campaign_svc.engine import backlog
 from campaign_svc.engine.agreement import Agreement
 from campaign_svc.engine.aside import Aside
 from campaign_svc.engine.control_topic import ControlTopic
@@ -15,6 +16,7 @@ from campaign_svc.engine.live_store import live_ids, look
 from campaign_svc.engine.progress import Progress
 from campaign_svc.engine.retention import Retention
 from campaign_svc.engine.rollout import Rollout, releasable
+from campaign_svc.engine.shown import SHOWN
 from campaign_svc.insight import chronicle
 from campaign_svc.metrics import ASIDE, ERRORS, LIVE, OUTAGES, RACES, TICK_SECONDS
 from campaign_svc.settings import CampaignSettings
@@ -24,8 +26,8 @@ from pulse.runtime.process import pause
 
 AT_ONCE = 8
 """Campaigns that are worked on at the same moment."""
-POOL_SIZE = AT_ONCE + 5
-"""Connections that the loops need: one for each campaign at hand, one to list, one to chronicle, some to announce."""
+POOL_SIZE = AT_ONCE + 6
+"""Connections that the loops need: one for each campaign at hand, to list, chronicle and measure, some to announce."""
 OUTAGE_SECONDS = (0.5, 5.0)
 """The pause after the first failure in a row, doubled up to the longest."""
 
@@ -50,6 +52,7 @@ async def run(
         group.create_task(agreement.keep(stop), name="agreement")
         group.create_task(engine.tick_all(stop), name="tick")
         group.create_task(chronicle.keep(pool, stop), name="chronicle")
+        group.create_task(backlog.keep(settings.kafka_bootstrap, pool, stop), name="backlog")
         group.create_task(Retention(pool, settings.retention_days, settings.chunk_rows).keep(stop), name="retention")
 
 
@@ -79,6 +82,7 @@ class Engine:
                     continue
                 pause_seconds = self._settings.tick_seconds
                 LIVE.set(len(live))
+                SHOWN.keep(live)
                 self._aside.keep_only(live)
                 ASIDE.set(len(self._aside))
                 for campaign_id in live:
@@ -117,6 +121,7 @@ class Engine:
             seen = await look(conn, campaign_id, self._settings.sweep_grace_seconds)
         if seen is None:
             return
+        SHOWN.note(seen)
         if judge(seen) is not None:
             await self._progress.judge(seen)
         await self._progress.sweep(seen, until)

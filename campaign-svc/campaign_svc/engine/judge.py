@@ -76,14 +76,14 @@ def _abort(campaign: LiveCampaign) -> Change:
 
 def _ratio_evidence(threshold: float, seen: Outcomes) -> tuple[str, dict[str, object]]:
     finished = seen.succeeded + seen.failed
-    detail = f"{seen.failed} of {finished} finished devices failed; the threshold is {threshold:.2%}"
+    detail = f"{seen.failed} of {finished} finished devices failed; the threshold is {_percent(threshold)}"
     return detail, {"succeeded": seen.succeeded, "failed": seen.failed, "threshold": threshold}
 
 
 def _sequential_evidence(threshold: float, confidence: float, seen: Outcomes) -> tuple[str, dict[str, object]]:
     detail = (
-        f"{seen.failing} of {seen.dispatched} dispatched devices failed: with confidence {confidence:.2%} "
-        f"more than {threshold:.2%} of all would"
+        f"{seen.failing} of {seen.dispatched} dispatched devices failed: {_percent(confidence)} sure that more than "
+        f"{_percent(threshold)} of all would"
     )
     evidence: dict[str, object] = {
         "dispatched": seen.dispatched,
@@ -93,6 +93,10 @@ def _sequential_evidence(threshold: float, confidence: float, seen: Outcomes) ->
         "e_value": e_value(seen.dispatched, seen.failing, threshold),
     }
     return detail, evidence
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _judge_stage(stage: Stage, now: datetime) -> Verdict | None:
@@ -110,7 +114,7 @@ def _judge_stage(stage: Stage, now: datetime) -> Verdict | None:
 def _gate_failed(stage: Stage) -> Change:
     needed = needed_successes(stage)
     detail = (
-        f"stage {stage.number} needs {needed} successes of {stage.updatable} devices; "
+        f"the stage needs {needed} successes of {stage.updatable} devices; "
         f"{stage.failed} failed, so that can no longer be reached"
     )
     return Change(CampaignStatus.PAUSED, "gate_failed", "gate_failed", detail, _stage_evidence(stage))

@@ -64,7 +64,8 @@ class Firmware:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A campaign that the tick works on. `now` is the database's clock; `overdue` and `silent` say what to sweep."""
+    """A campaign that the tick works on. `now` is the database's clock; `overdue` and `silent` say what to sweep,
+    `slow` that it does not keep up with its rate."""
 
     id: int
     tenant_id: str
@@ -82,6 +83,7 @@ class LiveCampaign:
     now: datetime
     overdue: bool
     silent: bool
+    slow: bool = False
 
     @property
     def stage(self) -> Stage:

@@ -123,4 +123,5 @@ def _campaign(row: Record, stages: tuple[Stage, ...]) -> LiveCampaign:
         now=row["now"],
         overdue=bool(row["overdue"]),
         silent=bool(row["silent"]),
+        slow=row["slow_since"] is not None,
     )

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from campaign_svc.campaigns import rows_store
-from campaign_svc.campaigns.rows_store import RowRecord
+from campaign_svc.campaigns.rows_store import FailedAttemptRecord, RowRecord
 from campaign_svc.fleet import fleet_store as store
 from campaign_svc.fleet import group_store
 from campaign_svc.fleet.fleet_schemas import (
@@ -71,13 +71,19 @@ async def register_all(pool: Pool, who: Principal, once: Once, devices: list[New
     return result
 
 
-async def find(pool: Pool, who: Principal, device_id: str) -> tuple[DeviceRecord, list[RowRecord]]:
-    """A device and its updates, newest campaign first. Raises DeviceNotFound."""
+async def find(
+    pool: Pool, who: Principal, device_id: str
+) -> tuple[DeviceRecord, list[tuple[RowRecord, list[FailedAttemptRecord]]]]:
+    """A device and its updates, newest campaign first, each with its failed attempts. Raises DeviceNotFound."""
     async with transaction(pool, who.tenant) as conn:
         device = await store.device(conn, who.tenant, device_id)
         if device is None:
             raise DeviceNotFound(f"there is no device {device_id}")
-        return device, await rows_store.history(conn, who.tenant, device_id)
+        rows = await rows_store.history(conn, who.tenant, device_id)
+        failed: dict[int, list[FailedAttemptRecord]] = {row.campaign_id: [] for row in rows}
+        for attempt in await rows_store.failed_attempts(conn, device_id, list(failed)):
+            failed[attempt.campaign_id].append(attempt)
+        return device, [(row, failed[row.campaign_id]) for row in rows]
 
 
 async def search(pool: Pool, who: Principal, wanted: DeviceFilter) -> tuple[list[DeviceRecord], int, bool]:
@@ -88,6 +94,8 @@ async def search(pool: Pool, who: Principal, wanted: DeviceFilter) -> tuple[list
         if wanted.group_id is not None and await group_store.group(conn, who.tenant, wanted.group_id) is None:
             raise GroupNotFound(f"there is no group {wanted.group_id}", field="group_id")
         rows = await store.devices(conn, rows_of, key[0] if key else None, wanted.limit + 1, wanted.offset)
+        if wanted.holds_all(rows):
+            return rows, len(rows), False
         return rows, *await store.count_devices(conn, rows_of)
 
 

@@ -58,7 +58,8 @@ async def list_devices(wanted: Annotated[DeviceFilter, Query()], who: Viewer, po
 async def get(device_id: NamedInPath, who: Viewer, pool: Database) -> DeviceDetail:
     """One device, with its updates."""
     device, updates = await fleet.find(pool, who, device_id)
-    return DeviceDetail(**asdict(device), updates=[DeviceUpdate.model_validate(asdict(row)) for row in updates])
+    told = [DeviceUpdate(**asdict(row), failed_attempts=[asdict(one) for one in failed]) for row, failed in updates]
+    return DeviceDetail(**asdict(device), updates=told)
 
 
 @devices.delete("/{device_id}", status_code=204, operation_id="delete_device")

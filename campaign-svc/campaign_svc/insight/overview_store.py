@@ -3,27 +3,40 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaign_svc.campaigns.campaign_store import COLUMNS, CampaignRecord, Firmware
+from campaign_svc.campaigns.campaign_store import (
+    ABORTED_LATELY,
+    ASKS,
+    COLUMNS,
+    SLOW,
+    STOPPED,
+    CampaignRecord,
+    Firmware,
+)
 from pulse.runtime.db import Connection
 
-_WAITING = """
-SELECT c.id AS campaign_id, c.name, 'approval' AS why, coalesce(s.soak_until, c.promised_at) AS since,
-       'stage ' || s.name AS detail
-  FROM ota_campaigns c JOIN ota_campaign_stages s ON s.campaign_id = c.id AND s.number = c.current_stage
- WHERE c.tenant_id = $1 AND c.status = 'RUNNING' AND s.status = 'AWAITING_APPROVAL'
+_CURRENT = "ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage"
+_WAITING = f"""
+SELECT id AS campaign_id, name, 'approval' AS why, coalesce(s.soak_until, promised_at) AS since,
+       'stage ' || s.stage AS detail
+  FROM ota_campaigns CROSS JOIN LATERAL (SELECT s.soak_until, s.name AS stage FROM {_CURRENT}) s
+ WHERE tenant_id = $1 AND {ASKS}
 UNION ALL
-SELECT id, name, status_reason_code, status_reason_at, status_reason_detail FROM ota_campaigns
- WHERE tenant_id = $1 AND status = 'PAUSED' AND status_reason_code IN ('gate_failed', 'firmware_withdrawn')
+SELECT id, name, CASE WHEN passed THEN 'gate_passed' ELSE status_reason_code END,
+       CASE WHEN passed THEN s.approved_at ELSE status_reason_at END,
+       CASE WHEN passed THEN 'by ' || s.approved_by ELSE status_reason_detail END
+  FROM ota_campaigns CROSS JOIN LATERAL (
+      SELECT s.approved_at, s.approved_by,
+             s.approved_at IS NOT NULL AND status_reason_code = 'gate_failed' AS passed FROM {_CURRENT}) s
+ WHERE tenant_id = $1 AND {STOPPED}
 UNION ALL
 SELECT id, name, 'aborted', status_reason_at, status_reason_detail FROM ota_campaigns
- WHERE tenant_id = $1 AND status = 'ABORTED' AND status_reason_code IN ('abort_ratio', 'abort_sequential')
-   AND status_reason_at > now() - interval '3 days'
+ WHERE tenant_id = $1 AND {ABORTED_LATELY}
 UNION ALL
 SELECT id, name, 'slow', slow_since, format('sends %s of %s devices a minute', coalesce((
            SELECT sum(dispatched) FROM ota_campaign_pace p
-            WHERE p.campaign_id = c.id AND p.at > now() - interval '60 seconds'), 0), round(promised_rate * 60))
-  FROM ota_campaigns c
- WHERE tenant_id = $1 AND status = 'RUNNING' AND slow_since IS NOT NULL
+            WHERE p.campaign_id = ota_campaigns.id AND p.at > now() - interval '60 seconds'), 0),
+           round(promised_rate * 60))
+  FROM ota_campaigns WHERE tenant_id = $1 AND {SLOW}
  ORDER BY since, campaign_id LIMIT 100
 """
 _RUNNING = f"""

@@ -129,7 +129,7 @@ class Agent:
             return
         self.is_online = True
         self._world.moves.set()
-        self._world.tally.connected += 1
+        self._world.tally.arrived()
         self.note("connected")
         if self._world.presence or self._memory.last is not None:
             self.take(Subscribed())

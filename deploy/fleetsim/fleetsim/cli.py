@@ -17,16 +17,18 @@ from fleetsim.options import (
     LATE_SECONDS,
     OFFLINE_SECONDS,
     STORM_SECONDS,
+    VERSION,
     OptionsError,
     RunOptions,
     SendOptions,
 )
-from fleetsim.run import INTERRUPTED, live
+from fleetsim.recorder import HistoryLostError
+from fleetsim.run import ENDED, INTERRUPTED, live
 from fleetsim.send import send_to
 from pulse.runtime.mqtt import MqttError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulated MQTT devices that take firmware updates.")
-REFUSED = 2
+FAILED, REFUSED = 1, 2
 WHO, WHERE, WRONG = "Which devices", "The broker", "What goes wrong"
 TIME, LINK, RUN = "How updates go", "The network", "The run"
 
@@ -68,7 +70,7 @@ def run(
     devices: Devices = None,
     tenant: Tenant = None,
     ids: Ids = None,
-    version: Annotated[str, typer.Option(rich_help_panel=WHO, help="What the devices of --ids run at first")] = "1.0.0",
+    version: Annotated[str, typer.Option(rich_help_panel=WHO, help="What the devices of --ids run at first")] = VERSION,
     user: Annotated[
         str | None,
         typer.Option(
@@ -186,7 +188,7 @@ def run(
     A SPREAD is a number (2), a span (1..3) or a log-normal (20~0.5: median, sigma); k, M and G stand for thousands.
     Kinds of failure: download (the file is not there), checksum (it is damaged), install (the new firmware does not
     start), silence (nothing is heard after the installation), rollback (the device runs the old version again and says
-    so). Exit codes: 0 ended, 2 refused, 130 Ctrl-C. More: docs/fleetsim.md.
+    so). Exit codes: 0 ended, 1 the history cannot be written, 2 refused, 130 Ctrl-C. More: docs/fleetsim.md.
     """
     options = RunOptions(**locals())
     raise typer.Exit(_ran(live(options)))
@@ -224,11 +226,22 @@ def send(
 
 def _ran(work: Coroutine[None, None, int]) -> int:
     """The exit code of a command; what it refuses or cannot reach is said in one line."""
+    code = ENDED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (OptionsError, OSError, MqttError, LinkLostError) as error:
-        print(f"fleetsim: {error}", file=sys.stderr)
-        return REFUSED
+            code = runner.run(work)
+    except* KeyboardInterrupt:
+        code = INTERRUPTED
+    except* (OptionsError, OSError, MqttError, LinkLostError) as group:
+        code = _refuse(group)
+    except* HistoryLostError as group:
+        code = _refuse(group, FAILED)
+    return code
+
+
+def _refuse(error: BaseException, code: int = REFUSED) -> int:
+    """Say it in one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    print(f"fleetsim: {error}", file=sys.stderr)
+    return code

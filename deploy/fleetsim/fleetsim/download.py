@@ -21,7 +21,7 @@ class DownloadError(Exception):
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A file: `size` in bytes, `checksum` SHA-256 in hex; how long its transfer takes at least, in seconds, and each
-    how many percent it is told of.
+    how many percent it is told of. `damaged`: it arrives changed.
     """
 
     url: str
@@ -29,6 +29,7 @@ class Wanted:
     checksum: str
     seconds: float = 0.0
     step_percent: int = 20
+    damaged: bool = False
 
 
 async def fetch(client: httpx.AsyncClient, wanted: Wanted, progress: Callable[[int], None]) -> None:
@@ -58,6 +59,8 @@ async def _read(response: httpx.Response, wanted: Wanted, progress: Callable[[in
         if told + wanted.step_percent <= percent < 100:
             told = percent - percent % wanted.step_percent
             progress(told)
+    if wanted.damaged:
+        digest.update(b"damage")
     if have != wanted.size:
         raise DownloadError("bad_size", f"{have} bytes instead of {wanted.size}")
     if digest.hexdigest() != wanted.checksum.lower():

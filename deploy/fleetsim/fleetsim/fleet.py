@@ -133,7 +133,7 @@ class Fleet:
         return len(self._lines)
 
     def idle_seconds(self, now: float) -> float:
-        """For how long no command has come and no device been at work; `now` as time.monotonic() says it."""
+        """For how long no device and no command has come and none been at work; `now` as time.monotonic() says it."""
         return now - max(self.tally.busy_at, self._began_at) if self.tally.at_work == 0 else 0.0
 
     def __getitem__(self, device: tuple[str, str]) -> Agent:

@@ -42,7 +42,8 @@ class _Wire(Connection[Answer]):
         self._gathered.append(data)
 
     def _flush(self) -> None:
-        super()._write(b"".join(self._gathered))
+        if self._transport is not None and not self._transport.is_closing():
+            super()._write(b"".join(self._gathered))
         self._gathered.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,6 +13,7 @@ from fleetsim.nature import Behaviour, Failure
 
 KINDS = ",".join(Failure)
 SPARE_FILES = 64
+VERSION = "1.0.0"
 DOWNLOAD_SECONDS, INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "1..3", "3..10"
 LATE_SECONDS, STORM_SECONDS = "1..10", "0.5..2"
 
@@ -125,6 +126,10 @@ class RunOptions(Access):
         has_password = bool(self.password or self.password_file)
         return [
             *Access.contradictions(self),
+            (
+                bool(self.devices) and self.version != VERSION,
+                "--version is for --ids: a file names its own",
+            ),
             (bool(self.connections and not self.user), "--connections needs a --user who speaks for all devices"),
             (
                 bool(self.devices) and not self.user and has_password,

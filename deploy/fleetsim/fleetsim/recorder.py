@@ -1,6 +1,8 @@
 """The history of a fleet in a file, a JSON line for each thing that a device received or sent, in order."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -33,25 +35,42 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 _lines = msgspec.json.Decoder(Line)
 
 
+class HistoryLostError(Exception):
+    """The history cannot be written any more: a fleet without it would be worth nothing to who asked for it."""
+
+
 class Recorder:
-    """Appends to a file. What is written is in the file after `flush`; nothing is kept in memory but one buffer."""
+    """Appends to a file. What is written is in the file after `flush`; nothing is kept in memory but one buffer.
+
+    Methods raise HistoryLostError when the file takes no more.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._file: IO[bytes] = path.open("ab", buffering=BUFFER_BYTES)
 
     def write(self, account: Account, what: What, payload: bytes, reason_code: int | None) -> None:
-        """Raises OSError when the disk is full."""
         text, raw = _readable(payload)
         who = account.tenant_id, account.device_id
         line = Line(time.time(), time.monotonic(), *who, what, text, raw, reason_code)
-        self._file.write(_encoder.encode(line) + b"\n")
+        with self._guarded():
+            self._file.write(_encoder.encode(line) + b"\n")
 
     def flush(self) -> None:
-        self._file.flush()
+        with self._guarded():
+            self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with self._guarded():
+            self._file.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise HistoryLostError(f"{self._path}: {error.strerror}") from error
 
 
 def _readable(payload: bytes) -> tuple[str | None, bytes | None]:

@@ -56,7 +56,7 @@ def summary(fleet: Fleet, watch: Stopwatch) -> dict[str, Any]:
             "sent_twice": tally.duplicates_sent,
             "sent_late": tally.late_sent,
         },
-        "storms": tally.storms,
+        "storms": {"number": tally.storms, "connections_cut": tally.struck},
         "cpu_seconds": round(watch.cpu_seconds, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }

@@ -15,7 +15,7 @@ SUCCESS = "success"
 @dataclass(slots=True)
 class Tally:
     """`trouble` is the latest reason for being without connection. Times are monotonic, in seconds: `first_at` and
-    `last_at` of commands, `busy_at` when a command came last or an update ended.
+    `last_at` of commands, `busy_at` when a device or a command came last or an update ended.
     """
 
     connected: int = 0
@@ -36,6 +36,7 @@ class Tally:
     duplicates_sent: int = 0
     late_sent: int = 0
     storms: int = 0
+    struck: int = 0
     trouble: str = ""
     first_at: float = 0.0
     last_at: float = 0.0
@@ -58,6 +59,11 @@ class Tally:
         """Between the first command and the last; 0 with fewer than two."""
         seconds = self.last_at - self.first_at
         return self.commands / seconds if seconds > 0 else 0.0
+
+    def arrived(self) -> None:
+        """A device has come to the broker."""
+        self.connected += 1
+        self.busy_at = time.monotonic()
 
     def took(self, command: Command, before: Memory, after: Memory) -> None:
         """A command came, and this is what it did to the device's memory."""

@@ -32,10 +32,12 @@ async def perform(command: Command, fate: Fate, world: World, take: Callable[[Wo
 
 
 async def _fetch(command: Command, fate: Fate, world: World, progress: Callable[[int], None]) -> None:
-    """The file of the command. A failure to come is a real one: a file that is not there, a checksum that differs."""
+    """The file of the command. A failure to come is a real one: a file that is not there, or one that is damaged."""
     url = f"{command.firmware_url}.missing" if fate.failure is Failure.DOWNLOAD else command.firmware_url
-    checksum = f"not {command.checksum}" if fate.failure is Failure.CHECKSUM else command.checksum
-    wanted = Wanted(url, command.size, checksum, fate.download, world.behaviour.progress_percent)
+    damaged = fate.failure is Failure.CHECKSUM
+    wanted = Wanted(
+        url, command.size, command.checksum, fate.download, world.behaviour.progress_percent, damaged=damaged
+    )
     await fetch(world.http, wanted, progress)
 
 

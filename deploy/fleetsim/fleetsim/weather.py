@@ -1,7 +1,7 @@
 """What the network does to a fleet: each device has its spells without connection, and storms that hit many at once."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from heapq import heapify, heapreplace
 from itertools import count
 
@@ -9,6 +9,7 @@ from fleetsim.agent import Agent
 from fleetsim.nature import Behaviour
 from fleetsim.tally import Tally
 
+BREATH = 1_000
 _Turn = tuple[float, int, int, bool]
 """When, which device, the number of its spell, and whether it is away by then."""
 
@@ -19,12 +20,13 @@ async def spells(agents: Sequence[Agent], behaviour: Behaviour) -> None:
         return
     clock = asyncio.get_running_loop().time
     started = clock()
-    turns: list[_Turn] = [(started + agent.nature.spell(0)[0], who, 0, False) for who, agent in enumerate(agents)]
+    turns: list[_Turn] = []
+    async for who, agent in _breathing(agents):
+        turns.append((started + agent.nature.spell(0)[0], who, 0, False))
     heapify(turns)
     while True:
         when, who, spell, is_away = turns[0]
-        if when > clock():
-            await asyncio.sleep(when - clock())
+        await asyncio.sleep(max(0.0, when - clock()))
         agent = agents[who]
         if is_away:
             agent.come_back()
@@ -42,12 +44,16 @@ async def storms(agents: Sequence[Agent], behaviour: Behaviour, tally: Tally) ->
         await asyncio.sleep(behaviour.storm_every)
         tally.storms += 1
         loop = asyncio.get_running_loop()
-        for agent, seconds in _struck(agents, number):
-            agent.go_offline()
-            loop.call_later(seconds, agent.come_back)
+        async for _, agent in _breathing(agents):
+            if agent.is_reachable and (seconds := agent.nature.struck(number)) is not None:
+                agent.go_offline()
+                loop.call_later(seconds, agent.come_back)
+                tally.struck += 1
 
 
-def _struck(agents: Sequence[Agent], storm: int) -> Iterator[tuple[Agent, float]]:
-    for agent in agents:
-        if agent.is_reachable and (seconds := agent.nature.struck(storm)) is not None:
-            yield agent, seconds
+async def _breathing(agents: Sequence[Agent]) -> AsyncIterator[tuple[int, Agent]]:
+    """All of them with their numbers; a million takes seconds, so others get their turn in between."""
+    for who, agent in enumerate(agents):
+        yield who, agent
+        if who % BREATH == BREATH - 1:
+            await asyncio.sleep(0)

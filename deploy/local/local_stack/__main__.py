@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local_stack import commands, devices, stack_env, tokens
+from local_stack import commands, devices, many_devices, stack_env, tokens
 from local_stack import console as web_console
 from local_stack.errors import StackError
 from local_stack.kafka import jars
@@ -105,6 +105,17 @@ def device(tenant: str, name: str, device_type: str) -> None:
     print(f"MQTT user      {account.user}")
     print(f"MQTT password  {account.password}")
     print("\nhear its commands:\n  {}\n\nreport by hand:\n  {}".format(*account.lines()))
+
+
+@app.command("devices")
+def many(tenant: str, wanted: str, device_type: str) -> None:
+    """Register many devices with accounts at the broker; WANTED is a file of ids or a pattern such as d[001-500]."""
+    settings = load()
+    device_ids = many_devices.names(wanted)
+    file = many_devices.make(settings.directory, tenant, device_ids, device_type)
+    port = stack_env.read(settings.directory)["MQTT_PORT"]
+    print(f"{len(device_ids):,} devices of tenant {tenant}, with their passwords in {_shown(file)}; to simulate them:")
+    print(f"  .venv/bin/python -m fleetsim run --devices {_shown(file)} --mqtt-port {port}")
 
 
 @app.command()

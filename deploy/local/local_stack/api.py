@@ -18,6 +18,10 @@ class Unreachable(StackError):
     """Nobody has answered, or only that it is not possible now: the same call may succeed later."""
 
 
+class NotThere(StackError):
+    """There is no such thing, or it is another tenant's."""
+
+
 class Api:
     """A client with a tenant's token. Every call raises StackError, with what the API said, or Unreachable."""
 
@@ -64,7 +68,8 @@ class Api:
             raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}".rstrip(": ")) from error
         if answer.is_error:
             passing = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-            kind = Unreachable if passing else StackError
+            absent = answer.status_code == httpx.codes.NOT_FOUND
+            kind = Unreachable if passing else NotThere if absent else StackError
             raise kind(f"{method} {path} was answered {answer.status_code}: {answer.text[:500]}")
         self._server_time = _date(answer)
         return _read(answer, f"{method} {path}")

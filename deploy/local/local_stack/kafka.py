@@ -25,12 +25,25 @@ JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A listener of its own for one client, who is told to come to port `told`: that of a proxy before `port`."""
+
+    port: int
+    told: int
+
+    @property
+    def name(self) -> str:
+        return f"DOOR{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Kafka:
     """One node of Kafka in KRaft mode, its log below `directory`."""
 
     directory: Path
     port: int
     controller_port: int
+    doors: tuple[Door, ...] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -49,14 +62,18 @@ class Kafka:
         return Part("kafka", (*base, "kafka.Kafka", str(config)), self.answers)
 
     def _properties(self) -> str:
+        doors = "".join(f",{door.name}://{HOST}:{door.port}" for door in self.doors)
+        told = "".join(f",{door.name}://{HOST}:{door.told}" for door in self.doors)
+        protocols = "".join(f",{door.name}:PLAINTEXT" for door in self.doors)
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{HOST}:{self.controller_port}",
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}{doors}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}{told}",
+            "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}",
             "log.dirs": str(self.directory / "log"),
             "auto.create.topics.enable": "false",
             "default.replication.factor": "1",

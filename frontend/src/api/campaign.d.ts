@@ -885,7 +885,9 @@ export interface components {
         };
         /**
          * DeviceUpdate
-         * @description The same, in a device's own history.
+         * @description The same, in a device's own history, with every attempt that failed, newest first.
+         *
+         *     `failures` starts again when an operator has the device tried again; `failed_attempts` keeps what was before.
          */
         DeviceUpdate: {
             /** Device Id */
@@ -928,6 +930,25 @@ export interface components {
             campaign_id: number;
             /** Version */
             version: string;
+            /** Failed Attempts */
+            failed_attempts: components["schemas"]["FailedAttempt"][];
+        };
+        /**
+         * FailedAttempt
+         * @description An attempt that failed: when that was noticed, and what the device or the system said of it.
+         */
+        FailedAttempt: {
+            /** Attempt */
+            attempt: number;
+            /**
+             * Failed At
+             * Format: date-time
+             */
+            failed_at: string;
+            /** Error Code */
+            error_code: string;
+            /** Error Message */
+            error_message: string | null;
         };
         /**
          * FailureReason
@@ -1418,8 +1439,9 @@ export interface components {
          * Waiting
          * @description A campaign that waits for a person.
          *
-         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`: paused by that. `aborted`: by its own rule,
-         *     within the last three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an
+         *     approver let it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last
+         *     three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */
@@ -1430,7 +1452,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "approval" | "gate_failed" | "aborted" | "firmware_withdrawn" | "slow";
+            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
             /**
              * Since
              * Format: date-time
@@ -1498,6 +1520,7 @@ export interface operations {
                 /** @description the `next` of the page before */
                 after?: string | null;
                 status?: components["schemas"]["CampaignStatus"] | null;
+                needs_attention?: boolean;
                 search?: string | null;
                 firmware_version_id?: number | null;
             };

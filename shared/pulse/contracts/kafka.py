@@ -40,6 +40,9 @@ DEVICE_STATUS = Topic("ota.device-status.v1", 12, 1, None, (("retention.ms", str
 QUARANTINE = Topic("ota.quarantine.v1", 1, 1, 1, (("retention.ms", str(7 * 24 * HOUR_MS)),))
 TOPICS = (REQUESTS, RESULTS, CONTROL, DEVICE_STATUS, QUARANTINE)
 
+DISPATCHERS, INGESTS = "pulse-dispatcher", "pulse-status-ingest"
+"""The consumer groups of REQUESTS and RESULTS."""
+
 
 class Outcome(StrEnum):
     """How a reading of a dispatch request was settled."""

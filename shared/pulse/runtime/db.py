@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
+from prometheus_client import Gauge, Histogram
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -29,11 +31,26 @@ OUTAGES = (
 RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What two transactions that met look like: the loser tries again."""
 
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+WAIT_SECONDS = Histogram(
+    "pulse_db_connection_wait_seconds", "Time that a transaction waited for a connection of its pool", buckets=_SECONDS
+)
+TRANSACTION_SECONDS = Histogram(
+    "pulse_db_transaction_seconds", "Time from a transaction's begin to its commit or failure", buckets=_SECONDS
+)
+POOL_OPEN = Gauge("pulse_db_pool_open_connections", "Connections to the database that are open", ["pool"])
+POOL_USED = Gauge("pulse_db_pool_used_connections", "Connections to the database that are in use", ["pool"])
+POOL_MOST = Gauge("pulse_db_pool_max_connections", "The most connections that the pool opens", ["pool"])
+
 
 @asynccontextmanager
-async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0) -> AsyncIterator[Pool]:
-    """A pool of at most `size` connections. Waits for a database that is not there yet, up to 30 s."""
+async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0, name: str = "main") -> AsyncIterator[Pool]:
+    """A pool of at most `size` connections. Waits for a database that is not there yet, up to 30 s.
+
+    `name` tells it from the process's other pools in metrics.
+    """
     opened = await _connect(dsn, size, command_timeout)
+    _watch(opened, name, size)
     try:
         yield opened
     finally:
@@ -57,6 +74,12 @@ async def _connect(dsn: str, size: int, command_timeout: float) -> Pool:
             await asyncio.sleep(0.5)
 
 
+def _watch(opened: Pool, name: str, size: int) -> None:
+    POOL_MOST.labels(name).set(size)
+    POOL_OPEN.labels(name).set_function(opened.get_size)
+    POOL_USED.labels(name).set_function(lambda: opened.get_size() - opened.get_idle_size())
+
+
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
@@ -67,10 +90,14 @@ async def transaction(pool: Pool, tenant: str | None = None) -> AsyncIterator[Co
 
     Raises asyncpg's errors; asyncio.TimeoutError when no connection is free within 10 s.
     """
-    async with pool.acquire(timeout=10) as connection, connection.transaction():
-        if tenant is not None:
-            await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)
-        yield connection
+    asked = time.perf_counter()
+    async with pool.acquire(timeout=10) as connection:
+        WAIT_SECONDS.observe(time.perf_counter() - asked)
+        with TRANSACTION_SECONDS.time():
+            async with connection.transaction():
+                if tenant is not None:
+                    await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)
+                yield connection
 
 
 async def answers(pool: Pool) -> bool:

@@ -9,6 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
+from pulse.runtime import certificates
 from pulse.runtime.errors import Unauthenticated, Unavailable
 
 log = structlog.get_logger()
@@ -56,6 +57,7 @@ class Jwks:
         try:
             async with httpx.AsyncClient(timeout=3) as client:
                 answer = await client.get(self._url)
+                certificates.met("identity provider", answer.extensions["network_stream"].get_extra_info("ssl_object"))
             answer.raise_for_status()
             self._keys = KeySet.import_key_set(answer.json())
             self._fetched = time.monotonic()

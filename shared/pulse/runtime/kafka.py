@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import get_args
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -13,6 +14,8 @@ from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, 
 from pulse.runtime.errors import StartRefused
 
 QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
+for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
+    QUARANTINED.labels(_reason)
 START_SECONDS = 30.0
 
 

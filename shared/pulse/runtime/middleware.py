@@ -5,7 +5,7 @@ import time
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pulse.runtime.errors import TooLarge
@@ -18,6 +18,8 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+IN_PROGRESS = Gauge("pulse_http_requests_in_progress", "Requests at hand, open streams among them")
+FAILED = 500
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -51,7 +53,7 @@ def _given_id(scope: Scope) -> str | None:
 
 
 class Measured:
-    """Counts and times requests by route template, never by path."""
+    """Counts and times requests by route template, never by path; one that failed without an answer counts as 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -61,15 +63,26 @@ class Measured:
             await self.app(scope, receive, send)
             return
         begun = time.perf_counter()
+        answered = False
+
+        def note(status: int) -> None:
+            nonlocal answered
+            answered = True
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(scope["method"], route, status).inc()
+            SECONDS.labels(scope["method"], route).observe(time.perf_counter() - begun)
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "unmatched")
-                REQUESTS.labels(scope["method"], route, message["status"]).inc()
-                SECONDS.labels(scope["method"], route).observe(time.perf_counter() - begun)
+                note(message["status"])
             await send(message)
 
-        await self.app(scope, receive, measured)
+        with IN_PROGRESS.track_inprogress():
+            try:
+                await self.app(scope, receive, measured)
+            finally:
+                if not answered:  # what nobody foresaw is answered further out
+                    note(FAILED)
 
 
 class TooLargeProblems:

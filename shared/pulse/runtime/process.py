@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 import uvloop
 
-from pulse.runtime import logs, settings
+from pulse.runtime import logs, saturation, settings
 from pulse.runtime.errors import StartRefused
 
 S = TypeVar("S", bound=settings.ServiceSettings)
@@ -51,9 +51,13 @@ async def _guarded(service: str, main: Callable[[S, asyncio.Event], Coroutine[An
     log.info("starting")
     async with asyncio.TaskGroup() as group:
         work = group.create_task(main(loaded, stop), name=service)
-        watch = group.create_task(_cancel_late(stop, work), name="stop-watch")
+        watches = [
+            group.create_task(_cancel_late(stop, work), name="stop-watch"),
+            group.create_task(saturation.watch(), name="loop-watch"),
+        ]
         await asyncio.wait([work])
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
     log.info("stopped")
 
 

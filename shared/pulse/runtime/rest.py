@@ -80,6 +80,10 @@ class Page(Body):
             raise Invalid(detail, errors=(FieldError("after", "bad_cursor", detail),))
         return key
 
+    def holds_all(self, rows: Sequence[Any]) -> bool:
+        """Whether these rows, of which one more than `limit` was asked for, are the whole list: no need to count it."""
+        return self.after is None and self.offset == 0 and len(rows) <= self.limit
+
 
 class Listed(BaseModel):
     """What every list says besides its items. `total` is counted to 10,000 where no counter has it."""

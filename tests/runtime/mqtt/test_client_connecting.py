@@ -1,14 +1,18 @@
 """Connecting, being refused, falling silent, leaving: against brokers written at the wire."""
 
 import asyncio
+import ssl
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import mqtt5
 import pytest
 import uvloop
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttOptions, SubscribeRefused
+from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttOptions, SubscribeRefused, trusting
 
 from .recorder import Recorder, client, connected, options, running
 from .wire import Peer, broker, server_tls
@@ -18,6 +22,11 @@ QOS_1 = mqtt5.QoS.AT_LEAST_ONCE
 QOS_2 = mqtt5.PublishPacket("t", b"", qos=mqtt5.QoS.EXACTLY_ONCE, packet_id=1)
 
 
+async def welcomes(peer: Peer) -> None:
+    await peer.accept()
+    await peer.closed()
+
+
 async def loss_reason(script: Callable[[Peer], Awaitable[None]], **changes: object) -> str:
     """Why a client lost a connection that was treated by the script; its next one is treated well and must heal it."""
 
@@ -25,8 +34,7 @@ async def loss_reason(script: Callable[[Peer], Awaitable[None]], **changes: obje
         if peer.number == 1:
             await script(peer)
         else:
-            await peer.accept()
-            await peer.closed()
+            await welcomes(peer)
 
     with capture_logs() as logs:
         async with broker(first_badly) as port, running(client(port, recorder := Recorder(), **changes)) as mqtt:
@@ -428,6 +436,43 @@ def test_it_works_over_tls(loop_factory: Callable[[], asyncio.AbstractEventLoop]
 
     assert set(recorder.fates().values()) == {1}
     assert recorder.losses == [[]]
+
+
+async def test_metrics_say_when_the_broker_s_certificate_ends_and_the_authority_s(tmp_path: Path) -> None:
+    server, trusting_it = server_tls()
+    file = tmp_path / "ca.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(trusting_it.get_ca_certs(binary_form=True)[0]))
+    async with broker(welcomes, tls=server) as port, connected(port, Recorder(), tls=trusting(file)):
+        ends = [
+            REGISTRY.get_sample_value(
+                "pulse_tls_certificate_not_after_timestamp_seconds", {"role": role, "whose": "broker"}
+            )
+            for role in ("peer", "authority")
+        ]
+    assert ends == [pytest.approx(time.time() + 3600, abs=60)] * 2
+
+
+async def test_metrics_count_connects_by_how_they_ended() -> None:
+    def counted() -> list[float]:
+        results = ("accepted", "refused", "failed")
+        return [REGISTRY.get_sample_value("pulse_mqtt_connects_total", {"result": r}) or 0.0 for r in results]
+
+    async def refuses(peer: Peer) -> None:
+        await peer.next(mqtt5.ConnectPacket)
+        peer.send(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode.NOT_AUTHORIZED))
+
+    async def hangs_up(peer: Peer) -> None:
+        peer.reset()
+
+    before = counted()
+    async with broker(welcomes) as port, connected(port, Recorder()):
+        pass
+    for script, place in ((refuses, 1), (hangs_up, 2)):
+        async with broker(script) as port, running(client(port, Recorder())):
+            async with asyncio.timeout(5):
+                while counted()[place] == before[place]:
+                    await asyncio.sleep(0.01)
+    assert counted()[0] == before[0] + 1
 
 
 async def test_a_certificate_that_is_not_trusted_is_a_lost_connection() -> None:

@@ -114,6 +114,7 @@ def server_tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, None)
         .public_bytes(serialization.Encoding.PEM)
     )

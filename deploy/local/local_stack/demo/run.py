@@ -3,22 +3,25 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from local_stack import child, tokens
+from local_stack import child, control, tokens
 from local_stack.api import connected
 from local_stack.demo.devices import fleet
 from local_stack.demo.scenario import Scenario, make_accounts, put_firmware, register
 from local_stack.demo.settings import DemoSettings
+from local_stack.errors import StackError
 from local_stack.packages import Say
 from local_stack.watch.follow import follow, until
 from local_stack.watch.reading import Reading
 from local_stack.watch.show import show
 from local_stack.watch.view import summary
+
+LOOK_SECONDS = 1.0
 
 
 async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings, console: Console, say: Say) -> bool:
@@ -39,8 +42,8 @@ async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings,
             console.print(summary(last))
             console.print(_places(addresses, wishes.tenant, campaign_id, run_dir))
             if wishes.keep:
-                say("the stack and the devices stay up (KEEP=1); Ctrl-C ends them")
-                await _until_told_to_stop()
+                say("the stack and the devices stay up (KEEP=1); Ctrl-C or `make down` ends them")
+                await _until_told_to_stop(run_dir)
     return ended_as_meant(last.reading)
 
 
@@ -68,11 +71,24 @@ async def _living(scenario: Scenario, run_dir: Path, addresses: Mapping[str, str
         await process.stop()
 
 
-async def _until_told_to_stop() -> None:
+async def _until_told_to_stop(run_dir: Path) -> None:
+    """By a signal, or since somebody has taken the stack down."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    while not stop.is_set() and await stands(run_dir):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await stop.wait()
+
+
+async def stands(run_dir: Path) -> bool:
+    """Whether the stack is up, and nobody is taking it down."""
+    try:
+        answer = await control.ask(run_dir, {"do": "status"}, timeout=5)
+    except StackError:
+        return False
+    return not answer["stopping"]
 
 
 def _places(addresses: Mapping[str, str], tenant: str, campaign_id: int, run_dir: Path) -> Table:

@@ -36,11 +36,17 @@ class Scenario:
 
     @classmethod
     def of_now(cls, settings: DemoSettings) -> "Scenario":
-        return cls(settings, datetime.now(UTC).strftime("%y%m%d.%H%M%S"))
+        return cls(settings, datetime.now(UTC).strftime("%m%d.%H%M%S"))
 
     @property
     def version(self) -> str:
         return f"2.{self.stamp}"
+
+    @property
+    def title(self) -> str:
+        """Of the campaign."""
+        who = f"{self.settings.devices:,} demo gateways"
+        return f"Gateway {self.version} to {who}{', canary first' if self.settings.strategy == 'canary' else ''}"
 
     @property
     def group_id(self) -> str:
@@ -54,7 +60,7 @@ class Scenario:
         """Judged by the sequential rule: a failed first attempt counts at once, and no early failure decides alone."""
         wishes = self.settings
         campaign: Json = {
-            "name": f"Demo {self.stamp}",
+            "name": self.title,
             "firmware_version_id": firmware_id,
             "target_group_id": self.group_id,
             "rollout_strategy": wishes.strategy,
@@ -80,7 +86,7 @@ def put_firmware(scenario: Scenario, files_dir: Path, gateway_url: str) -> Json:
     (files_dir / name).write_bytes(content)
     return {
         "version": scenario.version,
-        "description": "firmware of a demo",
+        "description": "Firmware of `make demo`, random bytes",
         "device_type": DEVICE_TYPE,
         "file_url": f"{gateway_url}/files/{name}",
         "file_size_bytes": len(content),
@@ -105,5 +111,5 @@ async def register(scenario: Scenario, api: Api, firmware: Json) -> int:
     firmware_id = await api.register_firmware(firmware)
     kind = {"device_type": DEVICE_TYPE, "current_version": OLD_VERSION}
     await api.register_devices([{"device_id": device_id, **kind} for device_id in scenario.device_ids])
-    await api.make_group(scenario.group_id, f"Demo fleet {scenario.stamp}", scenario.device_ids)
+    await api.make_group(scenario.group_id, f"Demo gateways, {scenario.stamp}", scenario.device_ids)
     return await api.create_campaign(scenario.campaign(firmware_id))

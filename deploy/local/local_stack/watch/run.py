@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from local_stack import stack_env, tokens
-from local_stack.api import connected
+from local_stack.api import NotThere, connected
 from local_stack.errors import StackError
 from local_stack.watch.follow import follow, until
 from local_stack.watch.show import show
@@ -19,11 +19,22 @@ TOKEN_SECONDS = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the campaign is, and the right to see it; `outside`: not on the local stack."""
+    """Where the campaign is, and the right to see it; `tenant`: on the local stack. None: elsewhere."""
 
     url: str
     token: str
-    outside: bool
+    tenant: str | None
+
+    @property
+    def outside(self) -> bool:
+        return self.tenant is None
+
+    def lacks(self, campaign_id: int) -> StackError:
+        """What to say when the campaign is not there."""
+        if self.tenant is None:
+            return StackError(f"there is no campaign {campaign_id} that this token may see")
+        hint = f"`make watch CAMPAIGN={campaign_id} TENANT=acme` looks for another tenant's"
+        return StackError(f"tenant {self.tenant} has no campaign {campaign_id}; {hint}")
 
 
 def place(run_dir: Path, tenant: str, url: str | None, token: str | None) -> Place:
@@ -31,10 +42,10 @@ def place(run_dir: Path, tenant: str, url: str | None, token: str | None) -> Pla
     if url and not token:
         raise StackError("a gateway given by --url needs a bearer token too: --token, or TOKEN in the environment")
     if url and token:
-        return Place(url, token, outside=True)
+        return Place(url, token, None)
     addresses = stack_env.read(run_dir)
     made = token or tokens.make(Path(addresses["AUTH_KEY_FILE"]), tenant, "viewer", "watch", TOKEN_SECONDS)
-    return Place(addresses["GATEWAY_URL"], made, outside=False)
+    return Place(addresses["GATEWAY_URL"], made, None if token else tenant)
 
 
 async def watch(at: Place, campaign_id: int, console: Console, *, forever: bool) -> None:
@@ -43,4 +54,7 @@ async def watch(at: Place, campaign_id: int, console: Console, *, forever: bool)
         watching = follow(api, campaign_id)
         if not forever:
             watching = until(lambda reading: reading.is_settled, watching)
-        console.print(summary(await show(watching, console)))
+        try:
+            console.print(summary(await show(watching, console)))
+        except NotThere as error:
+            raise at.lacks(campaign_id) from error

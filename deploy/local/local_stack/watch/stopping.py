@@ -31,11 +31,11 @@ class Distance:
 def distance(campaign: Json) -> Distance:
     """To the line as it is now; it moves with every device."""
     if campaign["abort_rule"] == "sequential":
-        failures, evidence = campaign["failing_devices"], _sequential(campaign)
+        failures, (counted, rule) = campaign["failing_devices"], _sequential(campaign)
     else:
-        failures, evidence = campaign["failed"], _ratio(campaign)
+        failures, (counted, rule) = campaign["failed"], _ratio(campaign)
     line = campaign["abort_at"]
-    return Distance(failures, line, f"{failures:,} {evidence[0]}{_line_ahead(campaign, line)} ({evidence[1]})")
+    return Distance(failures, line, f"{failures:,} {counted}{_line_ahead(campaign, line)} ({rule})")
 
 
 def _line_ahead(campaign: Json, line: int | None) -> str:
@@ -48,8 +48,9 @@ def _sequential(campaign: Json) -> tuple[str, str]:
     needed, e_value = 1 / (1 - campaign["abort_confidence"]), campaign["e_value"]
     grown = f"{e_value:.3g}" if e_value >= LEAST_SHOWN else f"under {LEAST_SHOWN}"
     counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
-    evidence = f"evidence {grown} of {needed:.3g} that more than {100 * campaign['abort_threshold']:.4g}% fail"
-    return counted, evidence
+    # A likelihood ratio: the rule's statistic in words that need no statistics.
+    too_many = f"more than {100 * campaign['abort_threshold']:.4g}% failing"
+    return counted, f"{too_many} is {grown} times as likely as not; it stops at {needed:.3g} times"
 
 
 def _ratio(campaign: Json) -> tuple[str, str]:

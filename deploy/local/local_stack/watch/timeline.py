@@ -1,10 +1,10 @@
-"""What happened to a campaign, in words: when, what, by whom or which rule, why, on what evidence."""
+"""What happened to a campaign, in words: when, what, by whom or which rule, why, and what was counted."""
 
 from datetime import datetime
 
 from local_stack.api import Json
 
-NOT_EVIDENCE = frozenset({"code"})
+TOLD_ALREADY = frozenset({"code"})
 
 
 def line(entry: Json) -> str:
@@ -12,7 +12,7 @@ def line(entry: Json) -> str:
     at = datetime.fromisoformat(entry["at"]).astimezone()
     event = entry["event"].replace("_", " ")
     told = f"{at:%H:%M:%S}  {event} by {_who(entry)}"
-    return " · ".join(text for text in (told, entry["reason"], _evidence(entry)) if text)
+    return " · ".join(text for text in (told, entry["reason"], _counted(entry)) if text)
 
 
 def _who(entry: Json) -> str:
@@ -20,8 +20,8 @@ def _who(entry: Json) -> str:
     return str(entry["by"] or (f"rule {rule}" if rule else "the system"))
 
 
-def _evidence(entry: Json) -> str:
-    facts = {name: value for name, value in entry["detail"].items() if name not in NOT_EVIDENCE}
+def _counted(entry: Json) -> str:
+    facts = {name: value for name, value in entry["detail"].items() if name not in TOLD_ALREADY}
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())
 
 

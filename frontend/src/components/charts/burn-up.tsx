@@ -1,4 +1,4 @@
-/** Device states stacked over time with the promise as a line, and failures a minute under the same axis. */
+/** Device states stacked over time with the promise as a line, and failures under the same axis. */
 import { scaleLinear, scaleTime } from "@visx/scale";
 import { AreaStack, LinePath } from "@visx/shape";
 import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
@@ -75,8 +75,8 @@ function Drawing({ moments, marks, total, eta, live, width, place, pointed, onCu
   const top = Math.max(1, total, ...moments.map(({ promised, counts }) => Math.max(promised, toldDevices(counts))));
   const x = scaleTime({ domain: [first.at, until], range: [PAD.left, width - PAD.right] });
   const y = scaleLinear({ domain: [0, top], range: [PAD.top + HEIGHT, PAD.top] });
-  const bars = failureBars(moments, Math.max(20, Math.floor((width - PAD.left) / 8)));
-  const worst = Math.max(1, ...bars.map((bar) => bar.rate));
+  const { seconds, bars } = failureBars(moments, Math.max(20, Math.floor((width - PAD.left) / 8)));
+  const worst = Math.max(1, ...bars.map((bar) => bar.failures));
   const foot = PAD.top + HEIGHT + PAD.between + BARS;
   const height = scaleLinear({ domain: [0, worst], range: [0, BARS - 6] });
   const chosen = moments[place]!;
@@ -136,16 +136,16 @@ function Drawing({ moments, marks, total, eta, live, width, place, pointed, onCu
       </g>
       <Marks marks={marks} x={x} foot={foot} width={width} />
       <text x={PAD.left} y={PAD.top + HEIGHT + 19}>
-        {t.chart.failedPerMinute}
+        {t.chart.failedPer(seconds)}
       </text>
       {bars.length > 0 && (
         <text x={PAD.left - 8} y={foot - BARS + 10} textAnchor="end">
-          {short(Math.round(worst * 10) / 10)}
+          {short(worst)}
         </text>
       )}
       <line x1={PAD.left} x2={width - PAD.right} y1={foot} y2={foot} stroke="var(--line-strong)" />
       {bars.map((bar) => (
-        <rect key={bar.from} x={x(bar.from) + 0.5} width={Math.max(1.5, x(bar.to) - x(bar.from) - 1.5)} y={foot - Math.max(2, height(bar.rate))} height={Math.max(2, height(bar.rate))} fill="var(--failed)" />
+        <rect key={bar.from} x={x(bar.from) + 0.5} width={Math.max(1.5, x(bar.to) - x(bar.from) - 1.5)} y={foot - Math.max(2, height(bar.failures))} height={Math.max(2, height(bar.failures))} fill="var(--failed)" />
       ))}
       {distinct(x.ticks(Math.max(2, Math.floor(width / 110))), clock).map((tick) => (
         <text key={+tick} x={x(tick)} y={foot + 19} textAnchor="middle" opacity={Math.abs(x(tick) - cursorX) < 44 ? 0 : 1}>

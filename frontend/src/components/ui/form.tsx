@@ -56,8 +56,8 @@ export function SelectField({ label, hint, error, className, options, value, onC
   return (
     <Field label={label} hint={hint} error={error} className={className}>
       <BaseSelect.Root items={options} value={value || null} onValueChange={(next) => onChange(String(next ?? ""))}>
-        <BaseSelect.Trigger className={cn(CONTROL, "flex items-center justify-between gap-2 text-left")}>
-          <BaseSelect.Value>{() => chosen ? <span className="truncate">{chosen.label}</span> : <span className="text-ink-3">{placeholder ?? t.choose}</span>}</BaseSelect.Value>
+        <BaseSelect.Trigger className={cn(CONTROL, "flex items-center justify-between gap-2 overflow-hidden text-left")}>
+          <BaseSelect.Value className="min-w-0 truncate">{() => chosen ? <span className="block truncate">{chosen.label}</span> : <span className="text-ink-3">{placeholder ?? t.choose}</span>}</BaseSelect.Value>
           <BaseSelect.Icon>
             <ChevronsUpDown aria-hidden className="size-4 text-ink-3" />
           </BaseSelect.Icon>

@@ -21,7 +21,7 @@ export function PageHead({ title, under, crumbs = NONE, aside, actions }: Head) 
   }, [title]);
   return (
     <header className="mb-6">
-      <div className={cn("mb-3 flex min-h-5 items-center justify-between gap-4", crumbs.length === 0 && !aside && "max-lg:hidden")}>
+      <div className={cn("mb-3 flex min-h-5 items-center justify-between gap-4", crumbs.length === 0 && "hidden")}>
         <nav aria-label={t.breadcrumbs} className="flex min-w-0 items-center gap-2 text-xs text-ink-3">
           {crumbs.map(({ to, name }) => (
             <Fragment key={to}>
@@ -37,14 +37,20 @@ export function PageHead({ title, under, crumbs = NONE, aside, actions }: Head) 
             </span>
           )}
         </nav>
-        {aside}
+        {crumbs.length > 0 && aside}
       </div>
       <div className="flex flex-wrap items-end justify-between gap-x-6 gap-y-4">
         <div className="min-w-0">
           <h1 className="text-[22px] leading-7 font-semibold tracking-tight break-words">{title}</h1>
           {under && <div className="mt-1 flex flex-wrap items-center gap-x-2 gap-y-1 text-[13px] text-ink-2">{under}</div>}
         </div>
-        {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
+        {crumbs.length === 0 && !actions && aside}
+        {actions && (
+          <div className="flex flex-wrap items-center gap-x-4 gap-y-2 max-sm:w-full max-sm:flex-row-reverse max-sm:justify-between">
+            {crumbs.length === 0 && aside}
+            <div className="flex flex-wrap gap-2">{actions}</div>
+          </div>
+        )}
       </div>
     </header>
   );

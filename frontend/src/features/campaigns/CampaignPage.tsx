@@ -95,7 +95,7 @@ function Body({ campaign }: { campaign: Campaign }) {
     <div className="space-y-5">
       <VerdictCard campaign={campaign} now={now} />
       <StageTrack campaign={campaign} now={now} />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,2.15fr)_minmax(0,1fr)]">
+      <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,2.15fr)_minmax(0,1fr)]">
         <Chart campaign={campaign} now={now} />
         <div className="space-y-5">
           <AbortGauge campaign={campaign} />

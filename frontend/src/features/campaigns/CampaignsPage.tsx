@@ -3,7 +3,7 @@ import { EllipsisVertical, Eye, Pause, Play, Plus, Rocket, SearchX, CircleX } fr
 import { useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { useQueryClient } from "@tanstack/react-query";
-import type { Campaign, CampaignStatus } from "@/api/types";
+import type { Campaign } from "@/api/types";
 import { useMay } from "@/app/session";
 import { Button, ButtonLink } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -17,34 +17,38 @@ import { Cell, Head, HeadCell, Row, Table, WHOLE_ROW } from "@/components/ui/tab
 import { Empty, Failure, Loading, Skeleton } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { count, DASH, exactly, moment } from "@/lib/format";
-import { useRested } from "@/lib/live/use-live";
+import { useNow, useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
 import { AbortDialog, allowed } from "./parts/actions";
 import { LiveBadge, LostBanner } from "./parts/live-badge";
-import { campaignUrl, useCampaignCounts, useCampaigns, useControl, useListStream } from "./queries";
+import { verdict } from "./verdict";
+import { campaignUrl, SHOWN, useCampaignCounts, useCampaigns, useControl, useListStream, type Shown } from "./queries";
 
-const STATES: CampaignStatus[] = ["RUNNING", "PAUSED", "CREATED", "COMPLETED", "ABORTED"];
+const label = (shown: Shown) => (shown === "" ? t.campaigns.all : shown === "ATTENTION" ? t.campaigns.attention : t.campaignStatus[shown]);
 
 export default function CampaignsPage() {
   const [address, setAddress] = useSearchParams();
-  const status = STATES.find((state) => state === address.get("status")) ?? "";
+  const shown = SHOWN.find((one) => one === address.get("status")) ?? "";
   const [search, setSearch] = useState(address.get("search") ?? "");
   const rested = useRested(search.trim());
   const [fresh, setFresh] = useState<Set<number>>(new Set());
   const counts = useCampaignCounts();
-  const list = useCampaigns({ search: rested, status });
+  const list = useCampaigns({ search: rested, shown });
+  // The stream also tells of campaigns that this list has further down, or has not loaded yet.
+  const newest = list.data?.pages[0]?.campaigns[0]?.id;
+  const unseen = newest === undefined ? 0 : [...fresh].filter((id) => id > newest).length;
   const client = useQueryClient();
   const may = useMay();
   const connection = useListStream((ids) => setFresh((before) => (ids.every((id) => before.has(id)) ? before : new Set([...before, ...ids]))));
   const keep = (next: { search?: string; status?: string }) => {
-    const values = { search: rested, status, ...next };
+    const values = { search: rested, status: shown, ...next };
     setAddress(new URLSearchParams(Object.entries(values).filter(([, value]) => value)), { replace: true });
   };
   const show = () => {
     setFresh(new Set());
     void client.invalidateQueries({ queryKey: ["campaigns"] });
   };
-  const filters = [{ value: "" as CampaignStatus | "", label: t.campaigns.all, total: counts.data?.[""] }, ...STATES.filter((state) => state === status || counts.data?.[state]).map((state) => ({ value: state, label: t.campaignStatus[state], total: counts.data?.[state] }))];
+  const filters = SHOWN.filter((one) => one === shown || one === "" || counts.data?.[one]).map((one) => ({ value: one, label: label(one), total: counts.data?.[one] }));
   const create = (
     <ButtonLink kind="primary" to="/ota/campaigns/new">
       <Plus aria-hidden /> {t.campaigns.create}
@@ -55,10 +59,10 @@ export default function CampaignsPage() {
       <PageHead title={t.campaigns.title} under={t.campaigns.under} aside={<LiveBadge connection={connection} />} actions={may.operate && create} />
       <LostBanner connection={connection} />
       <div className="mb-4 flex flex-wrap items-center gap-3">
-        <Filters label={t.campaigns.filters} filters={filters} value={status} onChange={(next) => keep({ status: next })} />
-        {fresh.size > 0 && !search && !status && (
+        <Filters label={t.campaigns.filters} filters={filters} value={shown} onChange={(next) => keep({ status: next })} />
+        {unseen > 0 && !search && !shown && (
           <Button size="small" kind="primary" onClick={show}>
-            {t.campaigns.fresh(fresh.size)}
+            {t.campaigns.fresh(unseen)}
           </Button>
         )}
         <SearchInput
@@ -72,7 +76,7 @@ export default function CampaignsPage() {
         />
       </div>
       <Card className="overflow-hidden">
-        <List list={list} filtered={Boolean(rested || status)} create={may.operate && create} clear={() => (setSearch(""), setAddress({}, { replace: true }))} />
+        <List list={list} filtered={Boolean(rested || shown)} create={may.operate && create} clear={() => (setSearch(""), setAddress({}, { replace: true }))} />
       </Card>
     </>
   );
@@ -149,7 +153,9 @@ function Campaigns({ all }: { all: Campaign[] }) {
 
 function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boolean }) {
   const running = campaign.status === "RUNNING";
-  const ends = campaign.completed_at ?? campaign.eta;
+  const now = useNow(10_000);
+  const { mood, title: says } = verdict(campaign, now);
+  const ends = campaign.completed_at ?? (campaign.eta && Date.parse(campaign.eta) > now ? campaign.eta : null);
   return (
     <Row>
       <Cell>
@@ -161,14 +167,16 @@ function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boole
           {t.campaign.to} {campaign.target_group_id}
         </div>
         <div className="mt-2.5 space-y-2.5 md:hidden">
-          <div className="sm:hidden">
+          <div className="flex flex-wrap items-center gap-x-2.5 sm:hidden">
             <CampaignState status={campaign.status} />
+            {says !== t.campaignStatus[campaign.status] && <span className={cn("text-xs", mood === "bad" || mood === "warn" ? "text-failed-text" : "text-ink-3")}>{says}</span>}
           </div>
           <StateBar counts={campaign.status_breakdown} className="h-1.5" />
         </div>
       </Cell>
       <Cell className="max-sm:hidden">
         <CampaignState status={campaign.status} />
+        {says !== t.campaignStatus[campaign.status] && <p className={cn("mt-1 text-xs", mood === "bad" || mood === "warn" ? "text-failed-text" : "text-ink-3")}>{says}</p>}
       </Cell>
       <Cell className="max-md:hidden">
         <StateBar counts={campaign.status_breakdown} className="h-2" />
@@ -206,12 +214,12 @@ function RowMenu({ campaign }: { campaign: Campaign }) {
           {t.nav.overview}
         </MenuItem>
         {can.start && (
-          <MenuItem icon={Play} onClick={() => control.mutate("start")}>
+          <MenuItem icon={Play} onClick={() => control.mutate({ control: "start" })}>
             {campaign.status === "PAUSED" ? t.campaign.resume : t.campaign.start}
           </MenuItem>
         )}
         {can.pause && (
-          <MenuItem icon={Pause} onClick={() => control.mutate("pause")}>
+          <MenuItem icon={Pause} onClick={() => control.mutate({ control: "pause" })}>
             {t.campaign.pause}
           </MenuItem>
         )}

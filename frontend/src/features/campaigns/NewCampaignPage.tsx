@@ -1,11 +1,12 @@
 /** A campaign on one page: presets fill the details, and at the side stands in words what will happen. */
-import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Plus, ShieldCheck, Siren, Snail, X, type LucideIcon } from "lucide-react";
 import { useEffect, useId } from "react";
 import { Controller, useFieldArray, useForm, useWatch, type Control, type FieldErrors, type UseFormReturn } from "react-hook-form";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { toast } from "sonner";
 import { api, body } from "@/api/client";
+import { useIntention } from "@/api/intention";
 import { asRefusal } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
@@ -37,8 +38,7 @@ export default function NewCampaignPage() {
   const [address] = useSearchParams();
   const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
   const navigate = useNavigate();
-  const create = useMutation({
-    mutationFn: createCampaign,
+  const create = useIntention(createCampaign, {
     onSuccess: (campaign) => {
       toast.success(t.create.created);
       void navigate(campaignUrl(campaign.id));
@@ -50,7 +50,7 @@ export default function NewCampaignPage() {
   return (
     <>
       <PageHead crumbs={[{ to: "/ota/campaigns", name: t.nav.campaigns }]} title={t.create.title} />
-      <form noValidate onSubmit={(event) => void form.handleSubmit((plan) => create.mutate(asRequest(plan)))(event)} className="grid items-start gap-5 lg:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
+      <form noValidate onSubmit={(event) => void form.handleSubmit((plan) => create.mutate(asRequest(plan)))(event)} className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
         <div className="space-y-5">
           <What form={form} />
           <How form={form} />
@@ -163,12 +163,12 @@ function StageFields({ form, place, errors, remove }: { form: Form; place: numbe
   return (
     <fieldset className="rounded-xl bg-sunken p-4">
       <legend className="sr-only">{name}</legend>
-      <div className={cn("grid grid-cols-2 gap-3", NUMBERS)}>
-        <TextField label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
-        <TextField label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
-        <TextField label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
-        <TextField label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, between(0, 100, t.create.percent))} />
-        <TextField label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, between(0, 10_080, t.create.minutes))} />
+      <div className="grid grid-cols-2 gap-3 sm:grid-cols-6">
+        <TextField className="sm:col-span-2" label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
+        <TextField className="sm:col-span-2" label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
+        <TextField className="sm:col-span-2" label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
+        <TextField className="sm:col-span-3" label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, between(0, 100, t.create.percent))} />
+        <TextField className="max-sm:col-span-2 sm:col-span-3" label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, between(0, 10_080, t.create.minutes))} />
       </div>
       <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
         <Controller control={control} name={`stages.${place}.approval`} render={({ field }) => <SwitchField label={t.create.stageApproval} checked={field.value} onChange={field.onChange} />} />
@@ -190,16 +190,16 @@ function Stopping({ form: { control, register, formState } }: { form: Form }) {
   return (
     <Card className="p-4 sm:p-5">
       <CardHead title={t.create.stop} />
-      <div className={cn("mt-4 grid gap-4", NUMBERS)}>
-        <Controller control={control} name="rule" render={({ field }) => <SelectField label={t.create.rule} options={rules} value={field.value} onChange={field.onChange} />} />
+      <div className="mt-4 grid grid-cols-2 gap-4 sm:grid-cols-4">
+        <Controller control={control} name="rule" render={({ field }) => <SelectField className="col-span-2" label={t.create.rule} options={rules} value={field.value} onChange={field.onChange} />} />
         <TextField label={t.create.threshold} unit={t.create.percent} inputMode="decimal" error={errors.threshold?.message} {...register("threshold", between(0, 100, t.create.percent))} />
         {rule === "sequential" ? (
           <TextField key="confidence" label={t.create.confidence} unit={t.create.percent} inputMode="decimal" error={errors.confidence?.message} {...register("confidence", between(50, 99.99, t.create.percent))} />
         ) : (
           <TextField key="least" label={t.create.minDevices} unit={t.create.minDevicesUnit} inputMode="numeric" error={errors.minDevices?.message} {...register("minDevices", whole(1, 100_000_000))} />
         )}
-        <TextField label={t.create.attempts} inputMode="numeric" error={errors.attempts?.message} {...register("attempts", whole(1, 10))} />
-        <TextField label={t.create.timeout} unit={t.create.minutes} inputMode="decimal" error={errors.timeoutMinutes?.message} {...register("timeoutMinutes", between(0.2, 10_080, t.create.minutes))} />
+        <TextField className="sm:col-span-2" label={t.create.attempts} inputMode="numeric" error={errors.attempts?.message} {...register("attempts", whole(1, 10))} />
+        <TextField className="sm:col-span-2" label={t.create.timeout} unit={t.create.minutes} inputMode="decimal" error={errors.timeoutMinutes?.message} {...register("timeoutMinutes", between(0.2, 10_080, t.create.minutes))} />
       </div>
     </Card>
   );

@@ -30,16 +30,22 @@ test("nothing is added to a campaign that is over", () => {
   expect(isOver(campaign({ status: "ABORTED", status_breakdown: counts({ INSTALLING: 3 }) }))).toBe(false);
 });
 
-test("failures become a rate a minute, and quiet times have no bar", () => {
+test("failures are counted by the minute where there are minutes, and quiet times have no bar", () => {
   const quiet = [0, 60_000, 120_000, 180_000].map((time, place) => ({ at: time, promised: 0, counts: {}, failures: place < 2 ? 0 : 12 }));
-  expect(failureBars(quiet)).toEqual([{ from: 60_000, to: 120_000, rate: 12 }]);
+  expect(failureBars(quiet)).toEqual({ seconds: 60, bars: [{ from: 60_000, to: 120_000, failures: 12 }] });
+});
+
+test("a campaign of seconds does not speak of minutes", () => {
+  const short = [0, 1000, 2000, 3000].map((time, place) => ({ at: time, promised: 0, counts: {}, failures: place }));
+  expect(failureBars(short)).toMatchObject({ seconds: 1, bars: [{ failures: 1 }, { failures: 1 }, { failures: 1 }] });
 });
 
 test("however long the campaign, all failures are in the bars and there are no more than asked for", () => {
   const long = Array.from({ length: 600 }, (_, place) => ({ at: place * 1000, promised: 0, counts: {}, failures: place * 2 }));
-  const bars = failureBars(long, 40);
+  const { seconds, bars } = failureBars(long, 40);
+  expect(seconds).toBe(30);
   expect(bars.length).toBeLessThanOrEqual(41);
-  expect(bars.reduce((sum, bar) => sum + (bar.rate * (bar.to - bar.from)) / 60_000, 0)).toBeCloseTo(1198, 0);
+  expect(bars.reduce((sum, bar) => sum + bar.failures, 0)).toBe(1198);
 });
 
 test("the moment under the cursor is the last one before it", () => {

@@ -37,27 +37,31 @@ export function moments(history: History, campaign: Campaign, now: number): Mome
 export interface Bar {
   from: number;
   to: number;
-  /** Failures a minute. */
-  rate: number;
+  failures: number;
 }
 
-/** Failures a minute in at most `most` bars of equal width over the moments' time. */
-export function failureBars(all: Moment[], most = 80): Bar[] {
+/** Spans of time that people count by, in seconds. */
+const SPANS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 86_400];
+
+/** How many failed in each of at most `most` spans of `seconds` from the first moment on; times without any have no bar. */
+export function failureBars(all: Moment[], most = 80): { seconds: number; bars: Bar[] } {
   const first = all[0];
   const last = all.at(-1);
-  if (!first || !last || last.at <= first.at) return [];
-  const width = (last.at - first.at) / Math.max(1, Math.min(most, all.length - 1));
+  if (!first || !last || last.at <= first.at) return { seconds: 60, bars: [] };
+  // Nothing is known about times between two moments.
+  const least = (last.at - first.at) / 1000 / Math.max(1, Math.min(most, all.length - 1));
+  const seconds = SPANS.find((span) => span >= 0.95 * least) ?? Math.ceil(least / 86_400) * 86_400;
   const bars: Bar[] = [];
   let before = first.failures;
   let place = 0;
-  for (let from = first.at; from < last.at - 1; from += width) {
-    const to = from + width;
+  for (let from = first.at; from < last.at - 1; from += seconds * 1000) {
+    const to = from + seconds * 1000;
     while (place + 1 < all.length && all[place + 1]!.at <= to + 1) place += 1;
-    const failures = all[place]!.failures;
-    if (failures > before) bars.push({ from, to, rate: ((failures - before) * 60_000) / width });
+    const { failures } = all[place]!;
+    if (failures > before) bars.push({ from, to: Math.min(to, last.at), failures: failures - before });
     before = failures;
   }
-  return bars;
+  return { seconds, bars };
 }
 
 /** The moment that was last at `at`. */

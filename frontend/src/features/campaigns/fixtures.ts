@@ -1,5 +1,5 @@
 /** Campaigns for tests: a whole one, of which a test changes what it is about. */
-import type { Campaign, Stage } from "@/api/types";
+import type { Campaign, DeviceUpdate, Stage } from "@/api/types";
 import type { Counts } from "@/lib/status";
 
 export const NOW = Date.parse("2026-05-04T12:00:00Z");
@@ -69,6 +69,33 @@ export function campaign(some: Partial<Campaign> = {}): Campaign {
     actual_rate: 1190,
     eta: null,
     reasons: [],
+    ...some,
+  };
+}
+
+/** A device's row in a campaign. */
+export function update(some: Partial<DeviceUpdate> = {}): DeviceUpdate {
+  return {
+    campaign_id: 7,
+    version: "2.0.0",
+    device_id: "d1",
+    stage: 0,
+    status: "SUCCESS",
+    attempt: 1,
+    failures: 0,
+    progress_pct: 0,
+    error_code: null,
+    error_message: null,
+    skip_reason: null,
+    wait: null,
+    next_attempt_at: null,
+    queued_at: null,
+    dispatched_at: null,
+    started_at: null,
+    last_report_at: null,
+    completed_at: null,
+    created_at: at(-1000),
+    failed_attempts: [],
     ...some,
   };
 }

@@ -2,13 +2,15 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { toast } from "sonner";
 import { api, body } from "@/api/client";
+import { useIntention, type Once } from "@/api/intention";
 import { asRefusal } from "@/api/problem";
 import type { Campaign, CampaignList, CampaignStatus, CampaignSummary, Controlled, DeviceRow, NewCampaign, Preview } from "@/api/types";
 import { newer, patchList } from "@/lib/live/patch";
 import { useStream } from "@/lib/live/use-live";
-import { WORST_FIRST, type Status } from "@/lib/status";
+import type { Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { isOver } from "./burnup";
+import { statesToAsk } from "./rows";
 
 export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
 const key = (id: number) => ["campaign", id];
@@ -54,13 +56,19 @@ export function useTimeline(campaign: Campaign) {
 
 // ---- the list
 
+/** A state, or what waits for a person; "": all. */
+export type Shown = CampaignStatus | "ATTENTION" | "";
+export const SHOWN: Shown[] = ["", "ATTENTION", "RUNNING", "PAUSED", "CREATED", "COMPLETED", "ABORTED"];
+
 export interface ListFilter {
   search: string;
-  status: CampaignStatus | "";
+  shown: Shown;
 }
 
-const page = (filter: ListFilter, after: string | null, limit: number) =>
-  body(api.GET("/customer/ota/campaigns", { params: { query: { limit, ...(after && { after }), ...(filter.search && { search: filter.search }), ...(filter.status && { status: filter.status }) } } }));
+function page({ search, shown }: ListFilter, after: string | null, limit: number) {
+  const which = shown === "ATTENTION" ? { needs_attention: true } : shown && { status: shown };
+  return body(api.GET("/customer/ota/campaigns", { params: { query: { limit, ...(after && { after }), ...(search && { search }), ...which } } }));
+}
 
 export function useCampaigns(filter: ListFilter) {
   return useInfiniteQuery({
@@ -72,14 +80,13 @@ export function useCampaigns(filter: ListFilter) {
   });
 }
 
-/** How many campaigns have each state. */
+/** How many campaigns each filter shows. */
 export function useCampaignCounts() {
   return useQuery({
     queryKey: ["campaigns", "counts"],
     queryFn: async () => {
-      const states: (CampaignStatus | "")[] = ["", "CREATED", "RUNNING", "PAUSED", "COMPLETED", "ABORTED"];
-      const pages = await Promise.all(states.map((status) => page({ search: "", status }, null, 1)));
-      return Object.fromEntries(states.map((status, place) => [status, pages[place]!.total])) as Record<CampaignStatus | "", number>;
+      const pages = await Promise.all(SHOWN.map((shown) => page({ search: "", shown }, null, 1)));
+      return Object.fromEntries(SHOWN.map((shown, place) => [shown, pages[place]!.total])) as Record<Shown, number>;
     },
     staleTime: 5000,
   });
@@ -109,6 +116,10 @@ function patchEverywhere(client: QueryClient, changes: CampaignSummary[]): numbe
   const unknown = new Set(changes.map((change) => change.id));
   for (const [queryKey, known] of client.getQueriesData<Paged>({ queryKey: ["campaigns"] })) {
     if (!known?.pages) continue;
+    const before = new Map(known.pages.flatMap((list) => list.campaigns.map(({ id, epoch }) => [id, epoch])));
+    const controlled = changes.some(({ id, epoch }) => before.has(id) && before.get(id) !== epoch);
+    // A control change also changes what the summary does not tell: stages, and why.
+    if (controlled) void client.invalidateQueries({ queryKey }, { cancelRefetch: false });
     const pages = known.pages.map((list) => {
       for (const { id } of list.campaigns) unknown.delete(id);
       return { ...list, campaigns: patchList(list.campaigns, changes).campaigns };
@@ -131,8 +142,8 @@ interface RowCursor {
 }
 const ROWS = 100;
 
-async function rowsOf(id: number, status: Status, search: string, reason: string | null, after: string | null) {
-  const query = { limit: ROWS, status, ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
+async function rowsOf(id: number, status: Status | "", search: string, reason: string | null, after: string | null) {
+  const query = { limit: ROWS, ...(status && { status }), ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
   return body(api.GET("/customer/ota/campaigns/{campaign_id}/devices", { params: { path: { campaign_id: id }, query } }));
 }
 
@@ -143,7 +154,7 @@ export function useRows(campaign: Campaign, only: Status | "", search: string, r
   return useInfiniteQuery({
     queryKey: ["rows", id, only, search, reason, over],
     queryFn: async ({ pageParam }): Promise<RowPage> => {
-      const states = only ? [only] : WORST_FIRST.filter((status) => counts[status]);
+      const states = statesToAsk(only, search, counts);
       for (let { state, after } = pageParam; state < states.length; state += 1, after = null) {
         const answer = await rowsOf(id, states[state]!, search, reason, after);
         const next = answer.next ? { state, after: answer.next } : state + 1 < states.length ? { state: state + 1, after: null } : null;
@@ -184,32 +195,42 @@ function useSettled<T>(done: (asked: T) => string) {
   };
 }
 
-export function useControl(campaign: Campaign) {
-  const words: Record<Control, string> = { start: campaign.status === "PAUSED" ? t.campaign.resumed : t.campaign.started, pause: t.campaign.paused, abort: t.campaign.aborted };
-  return useMutation({
-    mutationFn: (control: Control) => body(api.POST(CONTROL[control], { ...of(campaign.id), body: {} })),
-    ...useSettled((control: Control) => words[control]),
-  });
+export interface Wish {
+  control: Control;
+  /** For the timeline. */
+  reason?: string;
 }
 
-export function useChangeRate(id: number) {
-  return useMutation({
-    mutationFn: (rollout_rate: number) => body(api.PATCH("/customer/ota/campaigns/{campaign_id}", { ...of(id), body: { rollout_rate } })),
-    ...useSettled(() => t.campaign.rateChanged),
-  });
+/** Words for the timeline, if there are any. */
+const because = (reason: string | undefined) => (reason?.trim() ? { reason: reason.trim() } : {});
+
+export function useControl(campaign: Campaign) {
+  const words: Record<Control, string> = { start: campaign.status === "PAUSED" ? t.campaign.resumed : t.campaign.started, pause: t.campaign.paused, abort: t.campaign.aborted };
+  return useIntention(
+    ({ control, reason }: Wish, headers) => body(api.POST(CONTROL[control], { ...of(campaign.id), headers, body: because(reason) })) as Promise<Controlled>,
+    { about: campaign.epoch, ...useSettled(({ control }: Wish) => words[control]) },
+  );
+}
+
+export function useChangeRate({ id, epoch }: Campaign) {
+  return useIntention(
+    (rollout_rate: number, headers) => body(api.PATCH("/customer/ota/campaigns/{campaign_id}", { ...of(id), headers, body: { rollout_rate } })) as Promise<Controlled>,
+    { about: epoch, ...useSettled(() => t.campaign.rateChanged) },
+  );
 }
 
 export function useApprove(id: number) {
-  return useMutation({
-    mutationFn: (number: number) => body(api.POST("/customer/ota/campaigns/{campaign_id}/stages/{number}/approve", { params: { path: { campaign_id: id, number } }, body: {} })),
-    ...useSettled(() => t.campaign.approved),
-  });
+  return useIntention(
+    ({ number, reason }: { number: number; reason: string }, headers) =>
+      body(api.POST("/customer/ota/campaigns/{campaign_id}/stages/{number}/approve", { params: { path: { campaign_id: id, number } }, headers, body: because(reason) })) as Promise<Campaign>,
+    useSettled(() => t.campaign.approved),
+  );
 }
 
-export function useRetry(id: number) {
+export function useRetry({ id, epoch, failed }: Campaign) {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: () => body(api.POST("/customer/ota/campaigns/{campaign_id}/retry", { ...of(id), body: {} })),
+  return useIntention((_: void, headers) => body(api.POST("/customer/ota/campaigns/{campaign_id}/retry", { ...of(id), headers, body: {} })) as Promise<{ accepted: number }>, {
+    about: [epoch, failed],
     onSuccess: ({ accepted }) => {
       toast.success(t.campaign.retried(accepted));
       void client.invalidateQueries({ queryKey: key(id) });
@@ -235,4 +256,4 @@ const PREVIEW = { params: { query: { preview: true } } };
 /** What a campaign would do; nothing is kept. */
 export const preview = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { ...PREVIEW, body: request })) as Promise<Preview>;
 
-export const createCampaign = (request: NewCampaign) => body(api.POST("/customer/ota/campaigns", { body: request })) as Promise<Campaign>;
+export const createCampaign = (request: NewCampaign, headers: Once) => body(api.POST("/customer/ota/campaigns", { headers, body: request })) as Promise<Campaign>;

@@ -25,6 +25,11 @@ describe("a running campaign", () => {
     expect(verdict(near, NOW).says).toBe("90 failed; at 100 the campaign stops by itself.");
   });
 
+  test("with many failures does not go well, also where its rule allows them", () => {
+    expect(verdict(campaign({ abort_threshold: 1, failed: 50, succeeded: 50 }), NOW)).toEqual({ mood: "warn", title: "Many devices fail", says: "50.0 % of finished devices failed so far. This campaign does not stop by itself." });
+    expect(verdict(campaign({ failed: 1, succeeded: 1 }), NOW).title).toBe("Going well");
+  });
+
   const behind = { actual_rate: 500, stages: [stage({ status_breakdown: counts({ PENDING: 5000 }) })], status_breakdown: counts({ PENDING: 5000 }) };
 
   test("below 80 % of its promise is slow, for devices that wait", () => {
@@ -116,6 +121,10 @@ describe("a complete campaign", () => {
 
   test("with failures counts both", () => {
     expect(verdict(campaign({ ...done, succeeded: 990, failed: 10, status_breakdown: counts({ SUCCESS: 990, FAILED: 10 }) }), NOW).says).toBe("990 updated, 10 failed, in 1 h.");
+  });
+
+  test("in which many failed is nothing to be glad of", () => {
+    expect(verdict(campaign({ ...done, succeeded: 60, failed: 40, status_breakdown: counts({ SUCCESS: 60, FAILED: 40 }) }), NOW)).toMatchObject({ mood: "warn", title: "Complete" });
   });
 
   test("in which every device was skipped says that nothing was to be done", () => {

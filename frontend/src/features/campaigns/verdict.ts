@@ -15,6 +15,8 @@ export interface Verdict {
 const CLOSE_TO_ABORT = 0.8;
 /** Below this part of the promised rate a campaign is slow. */
 const SLOW = 0.8;
+/** From this part of finished devices on, failures are what has to be told, whatever the rule allows. */
+const MANY = 0.2;
 /** A rate over the last minute says nothing about a campaign, or stage, that is younger. */
 const RATE_SETTLES_MS = 60_000;
 
@@ -73,18 +75,21 @@ function atFailedGate(campaign: Campaign, stage: Stage): Verdict {
   return { mood: "calm", title: t.verdict.letPass(stage.approved_by), says: t.verdict.letPassSays(name, stage.min_success, next ? t.stageName(next.name) : null) };
 }
 
+const manyFail = ({ failed, succeeded }: Campaign) => failed > 1 && failed / (failed + succeeded) >= MANY;
+
 function complete(campaign: Campaign): Verdict {
   const took = seconds(campaign.started_at, Date.parse(campaign.completed_at ?? campaign.created_at));
   const all = updatable(campaign.status_breakdown);
   if (all === 0) return { mood: "calm", title: t.verdict.complete, says: t.verdict.completeNone };
   const says = campaign.failed === 0 ? t.verdict.completeAll(campaign.succeeded, took) : t.verdict.completeSome(campaign.succeeded, campaign.failed, took);
-  return { mood: "well", title: t.verdict.complete, says };
+  return { mood: manyFail(campaign) ? "warn" : "well", title: t.verdict.complete, says };
 }
 
 function running(campaign: Campaign, now: number): Verdict {
   const stage = currentStage(campaign);
   const { failed, at, way } = abortStanding(campaign);
   if (at !== null && failed > 1 && way >= CLOSE_TO_ABORT) return { mood: "warn", title: t.verdict.nearAbort, says: t.verdict.nearAbortSays(failed, at) };
+  if (manyFail(campaign)) return { mood: "warn", title: t.verdict.many, says: t.verdict.manySays(campaign.failed / (campaign.failed + campaign.succeeded), at) };
   if (stage?.status === "AWAITING_APPROVAL" && !isLetPass(stage)) {
     const next = campaign.stages[campaign.current_stage + 1];
     return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };

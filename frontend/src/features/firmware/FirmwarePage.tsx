@@ -84,9 +84,9 @@ function Versions({ all, open }: { all: Firmware[]; open: (id: number) => void }
       <tbody>
         {all.map((firmware) => (
           <Row key={firmware.id}>
-            <Cell>
+            <Cell className="max-sm:w-full max-sm:max-w-0">
               <button type="button" onClick={() => open(firmware.id)} className={cn("rounded font-mono font-medium", WHOLE_ROW)}>{firmware.version}</button>
-              <span className="block max-w-90 truncate text-xs text-ink-3">{firmware.description}</span>
+              <span className="block max-w-90 truncate max-sm:max-w-full text-xs text-ink-3">{firmware.description}</span>
             </Cell>
             <Cell className="text-ink-2 max-sm:hidden">{firmware.device_type ?? t.everyType}</Cell>
             <Cell className="text-right whitespace-nowrap text-ink-2 max-md:hidden">{bytes(firmware.file_size_bytes)}</Cell>

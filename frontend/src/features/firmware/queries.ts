@@ -1,6 +1,7 @@
 /** Firmware versions from the server, and what people do to them. */
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body } from "@/api/client";
+import { useIntention } from "@/api/intention";
 import type { NewFirmware } from "@/api/types";
 
 export function useFirmware(search: string) {
@@ -32,16 +33,14 @@ export function useUsage(id: number | null) {
 
 export function useRegister() {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: (firmware: NewFirmware) => body(api.POST("/customer/firmware", { body: firmware })),
+  return useIntention((firmware: NewFirmware, headers) => body(api.POST("/customer/firmware", { headers, body: firmware })), {
     onSuccess: () => client.invalidateQueries({ queryKey: ["firmware"] }),
   });
 }
 
 export function useWithdraw(id: number) {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: (reason: string) => body(api.POST("/customer/firmware/{firmware_id}/withdraw", { params: { path: { firmware_id: id } }, body: { reason } })),
+  return useIntention((reason: string, headers) => body(api.POST("/customer/firmware/{firmware_id}/withdraw", { params: { path: { firmware_id: id } }, headers, body: { reason } })), {
     onSuccess: () => Promise.all([client.invalidateQueries({ queryKey: ["firmware"] }), client.invalidateQueries({ queryKey: ["firmware-usage"] })]),
   });
 }

@@ -1,6 +1,7 @@
 /** Devices and groups from the server, and what people do to them. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body, fetchApi } from "@/api/client";
+import { useIntention, type Once } from "@/api/intention";
 import { Refusal } from "@/api/problem";
 import type { Imported } from "@/api/types";
 
@@ -51,7 +52,7 @@ function useFleetChanged() {
 
 export function useMakeGroup() {
   const onSuccess = useFleetChanged();
-  return useMutation({ mutationFn: (group: { group_id: string; name: string; description: string | null }) => body(api.POST("/customer/device-groups", { body: group })), onSuccess });
+  return useIntention((group: { group_id: string; name: string; description: string | null }, headers) => body(api.POST("/customer/device-groups", { headers, body: group })), { onSuccess });
 }
 
 export function useDeleteGroup() {
@@ -61,25 +62,25 @@ export function useDeleteGroup() {
 
 export function useRemoveMember(groupId: string) {
   const onSuccess = useFleetChanged();
-  return useMutation({
-    mutationFn: (deviceId: string) => body(api.POST("/customer/device-groups/{group_id}/members/remove", { params: { path: { group_id: groupId } }, body: { device_ids: [deviceId] } })),
-    onSuccess,
-  });
+  return useIntention(
+    (deviceId: string, headers) => body(api.POST("/customer/device-groups/{group_id}/members/remove", { params: { path: { group_id: groupId } }, headers, body: { device_ids: [deviceId] } })),
+    { onSuccess },
+  );
 }
 
 export function useAddDevice() {
   const onSuccess = useFleetChanged();
-  return useMutation({ mutationFn: (device: { device_id: string; device_type: string; current_version: string | null }) => body(api.POST("/customer/devices", { body: device })), onSuccess });
+  return useIntention((device: { device_id: string; device_type: string; current_version: string | null }, headers) => body(api.POST("/customer/devices", { headers, body: device })), { onSuccess });
 }
 
 const IMPORT_TIMEOUT_MS = 300_000;
 
 /** Sends a CSV; with `dryRun` nothing is kept. Raises Refusal with the wrong lines. */
-export async function importCsv(csv: Blob, groupId: string, dryRun: boolean): Promise<Imported> {
+export async function importCsv(csv: Blob, groupId: string, dryRun: boolean, once?: Once): Promise<Imported> {
   const query = new URLSearchParams({ ...(groupId && { group_id: groupId }), ...(dryRun && { dry_run: "true" }) });
   const response = await fetchApi(`/customer/devices/import?${query}`, {
     method: "POST",
-    headers: { "Content-Type": "text/csv" },
+    headers: { "Content-Type": "text/csv", ...once },
     body: csv,
     signal: AbortSignal.timeout(IMPORT_TIMEOUT_MS),
   });
@@ -107,5 +108,5 @@ export function useCheck(csv: Blob | null, groupId: string, version: number) {
 
 export function useImport() {
   const onSuccess = useFleetChanged();
-  return useMutation({ mutationFn: ({ csv, groupId }: { csv: Blob; groupId: string }) => importCsv(csv, groupId, false), onSuccess });
+  return useIntention(({ csv, groupId }: { csv: Blob; groupId: string }, once) => importCsv(csv, groupId, false, once), { onSuccess });
 }

@@ -1,6 +1,6 @@
 /** What waits for a person first, then what runs, then how the fleet is. */
 import { useQueryClient } from "@tanstack/react-query";
-import { CircleAlert, CircleCheck, Rocket, ShieldAlert, ShieldQuestion, Snail, Undo2, type LucideIcon } from "lucide-react";
+import { CircleAlert, CircleCheck, DatabaseBackup, Rocket, ShieldAlert, ShieldCheck, ShieldQuestion, Snail, Undo2, type LucideIcon } from "lucide-react";
 import { Link } from "react-router";
 import type { Campaign, Overview } from "@/api/types";
 import { useMay } from "@/app/session";
@@ -57,12 +57,12 @@ function Body({ overview }: { overview: Overview }) {
         <Figure name={t.overview.failed24} value={count(failed)} bad={failed > 0} />
       </div>
       <WaitsForYou waiting={overview.waiting} />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
-        <Running running={overview.running} />
+      <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
         <div className="space-y-5">
-          <Versions versions={overview.versions} />
+          <Running running={overview.running} />
           <Failures title={t.overview.failures} none={t.overview.noFailures} reasons={overview.failures} />
         </div>
+        <Versions versions={overview.versions} />
       </div>
     </div>
   );
@@ -81,8 +81,10 @@ function Figure({ name, value, note, to, bad }: { name: string; value: string; n
 const WHY: Record<Overview["waiting"][number]["why"], LucideIcon> = {
   approval: ShieldQuestion,
   gate_failed: ShieldAlert,
+  gate_passed: ShieldCheck,
   aborted: CircleAlert,
   firmware_withdrawn: Undo2,
+  restored: DatabaseBackup,
   slow: Snail,
 };
 
@@ -100,13 +102,13 @@ function WaitsForYou({ waiting }: { waiting: Overview["waiting"] }) {
       <ul>
         {waiting.map((item) => {
           const Icon = WHY[item.why];
-          const calm = item.why === "approval";
+          const calm = item.why === "approval" || item.why === "gate_passed";
           return (
             <li key={`${item.campaign_id}${item.why}`} className="relative flex items-center gap-3.5 border-t border-line px-4 py-3 transition-colors hover:bg-sunken sm:px-5">
               <span className={cn("grid size-8 shrink-0 place-items-center rounded-lg", calm ? "bg-flight-tint text-flight-text" : "bg-failed-tint text-failed-text")}><Icon aria-hidden className="size-4" /></span>
               <span className="min-w-0 flex-1 text-[13px]">
                 <Link to={campaignUrl(item.campaign_id)} className="rounded font-medium after:absolute after:inset-0">{item.name}</Link>
-                <span className="block text-xs text-ink-2">{t.overview.why[item.why]}. {item.detail ?? t.overview.whySays[item.why]}</span>
+                <span className="block text-xs text-ink-2">{t.overview.why[item.why]}. {item.detail ? t.sentence(item.detail) : t.overview.whySays[item.why]}</span>
               </span>
               <time dateTime={item.since} title={exactly(item.since)} className="shrink-0 text-xs text-ink-3 max-sm:hidden">{t.overview.since(item.since)}</time>
             </li>

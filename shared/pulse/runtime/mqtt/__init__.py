@@ -15,7 +15,7 @@ from pulse.runtime.mqtt.errors import (
     ProtocolError,
     SubscribeRefused,
 )
-from pulse.runtime.mqtt.port import Handler, MqttOptions, Received
+from pulse.runtime.mqtt.port import Handler, MqttOptions, Received, trusting
 
 __all__ = [
     "BrokerDisconnected",
@@ -30,4 +30,5 @@ __all__ = [
     "ProtocolError",
     "Received",
     "SubscribeRefused",
+    "trusting",
 ]

@@ -7,9 +7,10 @@ from typing import Generic
 
 import structlog
 
+from pulse.runtime.mqtt import metrics
 from pulse.runtime.mqtt.backoff import MOST, delays
 from pulse.runtime.mqtt.connection import Connection
-from pulse.runtime.mqtt.errors import ConnectionLost, NotReady
+from pulse.runtime.mqtt.errors import ConnectionLost, ConnectRefused, NotReady
 from pulse.runtime.mqtt.port import Handler, MqttOptions, Received, T
 
 log = structlog.get_logger()
@@ -139,12 +140,26 @@ class MqttClient(Generic[T]):
         self._connections += 1
         connection = self._connection = Connection(options, self._connections, self._handler)
         try:
-            await connection.open()
+            await _open(connection)
             log.info("mqtt_connected", broker=f"{options.host}:{options.port}", client_id=options.client_id)
             error = await connection.ended()
             if not self._has_left:
+                metrics.LOST.inc()
                 raise error
             log.info("mqtt_disconnected", client_id=options.client_id)
         finally:
             self._connection = None
             connection.abandon()
+
+
+async def _open(connection: Connection[T]) -> None:
+    """Connects, and counts how that went. Raises as `Connection.open`."""
+    try:
+        await connection.open()
+    except ConnectRefused:
+        metrics.REFUSED.inc()
+        raise
+    except (ConnectionLost, OSError):
+        metrics.FAILED.inc()
+        raise
+    metrics.ACCEPTED.inc()

@@ -6,6 +6,7 @@ from typing import Generic, cast
 
 from mqtt5 import DisconnectReasonCode
 
+from pulse.runtime import certificates
 from pulse.runtime.mqtt.errors import ConnectionLost, NotReady, ProtocolError, SubscribeRefused
 from pulse.runtime.mqtt.packets import PacketReader
 from pulse.runtime.mqtt.port import Handler, MqttOptions, Received, T
@@ -145,6 +146,7 @@ class Connection(asyncio.Protocol, Generic[T]):
         self._transport = cast("asyncio.Transport", transport)
         # Full as soon as the kernel leaves one byte to us. TLS compares with >=: there 0 would mean always full.
         self._transport.set_write_buffer_limits(high=1 if self._options.tls else 0, low=0)
+        certificates.met("broker", transport.get_extra_info("ssl_object"))
         self._write(self._greeting)
 
     def data_received(self, data: bytes) -> None:

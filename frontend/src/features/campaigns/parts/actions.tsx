@@ -9,7 +9,9 @@ import { AlertDialog } from "@/components/ui/dialog";
 import { AT_WORK, sum } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useControl, useDeleteCampaign, useRetry } from "../queries";
+import { isLetPass } from "../verdict";
 import { RateDialog } from "./rate-dialog";
+import { ReasonDialog, ReasonField } from "./reason-dialog";
 
 /** What the state of a campaign allows; past its `end_at` the server refuses another try. */
 export const allowed = ({ status, failed }: Campaign) => ({
@@ -24,10 +26,14 @@ export const allowed = ({ status, failed }: Campaign) => ({
 export function CampaignActions({ campaign }: { campaign: Campaign }) {
   const may = useMay();
   const control = useControl(campaign);
-  const retry = useRetry(campaign.id);
-  const [dialog, setDialog] = useState<"abort" | "rate" | "delete" | null>(null);
+  const retry = useRetry(campaign);
+  const [dialog, setDialog] = useState<"abort" | "rate" | "delete" | "resume" | null>(null);
   const can = allowed(campaign);
   const close = (open: boolean) => !open && setDialog(null);
+  const atFailedGate = campaign.status === "PAUSED" && campaign.status_reason?.code === "gate_failed";
+  const stage = campaign.stages[campaign.current_stage];
+  const passed = stage !== undefined && isLetPass(stage);
+  const resume = (reason: string) => control.mutate({ control: "start", reason }, { onSettled: () => setDialog(null) });
   if (!may.operate) return null;
   return (
     <>
@@ -42,12 +48,12 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
         </Button>
       )}
       {can.pause && (
-        <Button disabled={control.isPending} onClick={() => control.mutate("pause")}>
+        <Button disabled={control.isPending} onClick={() => control.mutate({ control: "pause" })}>
           <Pause aria-hidden /> {t.campaign.pause}
         </Button>
       )}
       {can.start && (
-        <Button kind="primary" disabled={control.isPending} onClick={() => control.mutate("start")}>
+        <Button kind={atFailedGate && !passed ? "plain" : "primary"} disabled={control.isPending} onClick={() => (atFailedGate ? setDialog("resume") : control.mutate({ control: "start" }))}>
           <Play aria-hidden /> {campaign.status === "PAUSED" ? t.campaign.resume : t.campaign.start}
         </Button>
       )}
@@ -62,6 +68,7 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
         </Button>
       )}
       <AbortDialog campaign={campaign} open={dialog === "abort"} onOpenChange={close} />
+      <ReasonDialog open={dialog === "resume"} onOpenChange={close} title={t.resume.title} says={passed ? t.resume.says(campaign.status_breakdown.PENDING ?? 0) : t.resume.notPassed(stage ? t.stageName(stage.name) : "")} go={t.campaign.resume} busy={control.isPending} onGo={resume} />
       <RateDialog campaign={campaign} open={dialog === "rate"} onOpenChange={close} />
       <DeleteDialog campaign={campaign} open={dialog === "delete"} onOpenChange={close} />
     </>
@@ -77,6 +84,7 @@ interface DialogProps {
 /** Says what an abort does to how many devices; the numbers stay live while it is open. */
 export function AbortDialog({ campaign, open, onOpenChange }: DialogProps) {
   const safe = useRef<HTMLButtonElement>(null);
+  const [reason, setReason] = useState("");
   const control = useControl(campaign);
   const counts = campaign.status_breakdown;
   const waiting = counts.PENDING ?? 0;
@@ -85,7 +93,7 @@ export function AbortDialog({ campaign, open, onOpenChange }: DialogProps) {
     sum(counts, AT_WORK) > 0 && t.abort.atWork(sum(counts, AT_WORK)),
     (counts.SUCCESS ?? 0) > 0 && t.abort.updated(counts.SUCCESS ?? 0, campaign.firmware_version),
   ].filter((part) => part !== false);
-  const abort = () => control.mutate("abort", { onSettled: () => onOpenChange(false) });
+  const abort = () => control.mutate({ control: "abort", reason }, { onSettled: () => onOpenChange(false) });
   return (
     <AlertDialog
       open={open}
@@ -109,6 +117,9 @@ export function AbortDialog({ campaign, open, onOpenChange }: DialogProps) {
         </p>
       ))}
       <p className="text-ink-3">{t.abort.final}</p>
+      <div className="pt-2 text-ink">
+        <ReasonField value={reason} onChange={setReason} />
+      </div>
     </AlertDialog>
   );
 }

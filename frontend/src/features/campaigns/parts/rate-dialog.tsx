@@ -25,7 +25,7 @@ export function RateDialog(props: Props) {
 
 function RateForm({ campaign, onOpenChange }: Props) {
   const [text, setText] = useState(String(campaign.stages[campaign.current_stage]?.rollout_rate ?? campaign.rollout_rate));
-  const change = useChangeRate(campaign.id);
+  const change = useChangeRate(campaign);
   const rate = Number(text);
   const valid = Number.isInteger(rate) && rate >= 1 && rate <= MOST;
   const waiting = campaign.status_breakdown.PENDING ?? 0;

@@ -20,9 +20,9 @@ export function AbortGauge({ campaign }: { campaign: Campaign }) {
       <CardHead title={t.gauge.title}>{says}</CardHead>
       <div className="mt-4 flex items-baseline justify-between gap-3">
         <p>
-          <span className="text-xl font-semibold">{of ? share(failed / of, 2) : "–"}</span> <span className="text-xs text-ink-2">{of ? t.gauge.soFar : t.gauge.nothingYet}</span>
+          <span className="text-xl font-semibold">{of ? share(failed / of, 2) : "–"}</span> <span className="text-xs text-ink-2">{of ? t.gauge.soFar(campaign.abort_rule === "sequential") : t.gauge.nothingYet}</span>
         </p>
-        <span className={cn("text-xs font-medium", tone)}>{word}</span>
+        <span className={cn("text-xs font-medium whitespace-nowrap", tone)}>{word}</span>
       </div>
       <div aria-hidden className="relative mt-3 h-2.5">
         <div className="absolute inset-0 overflow-hidden rounded-full bg-waiting">

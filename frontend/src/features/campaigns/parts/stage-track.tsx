@@ -1,6 +1,6 @@
 /** The stages as a track: what is done, what holds, and the gates between them. */
 import { Check, Clock, ShieldAlert, ShieldCheck, ShieldQuestion, X } from "lucide-react";
-import { Fragment } from "react";
+import { Fragment, useState } from "react";
 import type { Campaign, Stage } from "@/api/types";
 import { useMay } from "@/app/session";
 import { Button } from "@/components/ui/button";
@@ -12,6 +12,7 @@ import { finished, updatable } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useApprove } from "../queries";
 import { isLetPass } from "../verdict";
+import { ReasonDialog } from "./reason-dialog";
 
 export function StageTrack({ campaign, now }: { campaign: Campaign; now: number }) {
   if (campaign.stages.length < 2) return null;
@@ -113,14 +114,28 @@ function detail(stage: Stage, campaign: Campaign, now: number): string {
 function Approval({ stage, campaign }: { stage: Stage; campaign: Campaign }) {
   const may = useMay();
   const approve = useApprove(campaign.id);
+  const [asking, setAsking] = useState(false);
   if (isLetPass(stage)) return <p className="mt-3 text-xs font-medium text-success-text">{t.stages.passedBy(stage.approved_by, campaign.status === "PAUSED")}</p>;
   if (!may.approve) return null;
+  const failed = stage.status === "FAILED";
+  const next = campaign.stages[stage.number + 1];
+  const says = next ? t.stages.opens(t.stageName(next.name), updatable(next.status_breakdown)) : "";
+  const go = (reason: string) => approve.mutate({ number: stage.number, reason }, { onSettled: () => setAsking(false) });
   return (
     <div className="mt-3 flex flex-wrap items-center gap-3">
-      <Button kind="primary" size="small" disabled={approve.isPending} onClick={() => approve.mutate(stage.number)}>
-        {stage.status === "FAILED" ? t.stages.letPass : t.stages.approve}
+      <Button kind="primary" size="small" onClick={() => setAsking(true)}>
+        {failed ? t.stages.letPass : t.stages.approve}
       </Button>
-      {stage.status === "FAILED" && <span className="text-xs text-ink-2">{t.stages.passNote}</span>}
+      {failed && <span className="text-xs text-ink-2">{t.stages.passNote}</span>}
+      <ReasonDialog
+        open={asking}
+        onOpenChange={setAsking}
+        title={failed ? t.stages.letPassTitle(t.stageName(stage.name)) : t.stages.approveTitle(t.stageName(stage.name))}
+        says={failed ? `${says} ${t.stages.passNote}` : says}
+        go={failed ? t.stages.letPass : t.stages.approve}
+        busy={approve.isPending}
+        onGo={go}
+      />
     </div>
   );
 }

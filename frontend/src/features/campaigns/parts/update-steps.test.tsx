@@ -1,0 +1,18 @@
+import { render, screen } from "@testing-library/react";
+import { expect, test } from "vitest";
+import { update } from "../fixtures";
+import { UpdateSteps } from "./update-steps";
+
+test("a device that was updated at the third attempt shows why the first two failed", () => {
+  const failed_attempts = [
+    { attempt: 2, error_code: "low_battery", error_message: "12 % left", failed_at: "2026-05-04T11:00:00Z" },
+    { attempt: 1, error_code: "timeout", error_message: null, failed_at: "2026-05-04T10:00:00Z" },
+  ];
+  render(<UpdateSteps row={update({ attempt: 3, failed_attempts })} maxAttempts={3} />);
+  expect(screen.getByText("Attempt 3 of 3")).toBeDefined();
+  expect(screen.getByText("2 attempts failed before")).toBeDefined();
+  const [second, first] = screen.getAllByRole("listitem");
+  expect(second!.textContent).toContain("Attempt 2 · Battery too low");
+  expect(second!.textContent).toContain("“12 % left”");
+  expect(first!.textContent).toContain("Attempt 1 · Took longer than its time limit");
+});

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from tests.bench import abort, creation, dispatcher, fleet, ingest, options, rate, report, site, size
+from tests.bench import abort, creation, dispatcher, fleet, ingest, options, rate, report, scaling, site, size
 from tests.bench.figures import Section
 from tests.bench.options import Options, Refused
 from tests.bench.say import teller
@@ -17,6 +17,7 @@ MEASURES = {
     "rate": rate.measure,
     "abort": abort.measure,
     "size": size.measure,
+    "scaling": scaling.measure,
     "fleet": fleet.measure,
 }
 

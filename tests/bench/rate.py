@@ -34,7 +34,7 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
             started = [await running.enter_async_context(site.dispatcher()) for _ in range(dispatchers)]
             pids = {f"dispatcher-svc {number + 1}": one.pid for number, one in enumerate(started)}
             meter = Meter(pids | site.pids)
-            paces = {name: await _ask(site, *speed) for name, speed in SPEEDS.items()}
+            paces = {name: await ask(site, *speed) for name, speed in SPEEDS.items()}
             await _until_all_seen(watcher, paces)
             section.usages = meter.read()
             section.measures += [_judge(name, watcher, pace, dispatchers) for name, pace in paces.items()]
@@ -44,7 +44,7 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     return section
 
 
-async def _ask(site: Site, rate: float, number: int) -> Pace:
+async def ask(site: Site, rate: float, number: int) -> Pace:
     """A campaign of that rate and all its requests."""
     pace = pace_of(next(campaigns), rate, REQUESTS.partitions, BURST_SECONDS)
     running = CampaignControl(tenant_id="acme", campaign_id=pace.campaign_id, epoch=1, status="RUNNING", at=now())

@@ -86,7 +86,7 @@ bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,i
 images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
 	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
 
-CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign)
+CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign operations)
 test-containers: venv ## images, Compose and a campaign of 1,000 devices in real containers; as root it brings the engine
 	@$(BIN)/pytest -v -s -x -o python_files='check_*.py' -o timeout=600 --durations=0 $(CONTAINERS)
 

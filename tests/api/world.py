@@ -149,7 +149,7 @@ async def world(postgres: Database, topics: Topics, folder: Path) -> AsyncIterat
         campaign = campaign_svc.main.build(campaign_pool, checks, announcer, {})
         async with (
             served(_door(catalog, campaign)) as port,
-            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False) as client,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=60, trust_env=False) as client,
         ):
             yield World(catalog, campaign, Caller(client, token()), sql, topics.bootstrap)
 

@@ -7,7 +7,15 @@ import pytest
 from tests.containers import engine, official
 from tests.containers.engine import say
 from tests.containers.figures import Figures
-from tests.containers.stack import BUILD_SECONDS, Stack, cleaned_up, copy_checkout, environment_of, refuse_to_share
+from tests.containers.stack import (
+    BUILD_SECONDS,
+    Stack,
+    cleaned_up,
+    copy_checkout,
+    environment_of,
+    only_one,
+    refuse_to_share,
+)
 
 OURS = "pulse-ota/"
 BASES = ("python:3.13-slim", "node:24-slim", "caddy:2")
@@ -55,7 +63,7 @@ def ours(stack: Stack) -> list[str]:
 def stack(images: Stack, figures: Figures) -> Iterator[Stack]:
     """Everything up, one replica of each service."""
     refuse_to_share(images)
-    with cleaned_up(images) as made:
+    with only_one(), cleaned_up(images) as made:
         say("bringing the stack up")
         figures.note("up --wait, from nothing", made.up(), "s")
         yield made

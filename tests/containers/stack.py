@@ -1,5 +1,6 @@
 """The Compose stack in a copy of this checkout: project, ports and secrets of its own, files as they are."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from local_stack.layout import ROOT
@@ -114,6 +116,17 @@ def environment_of(base: Mapping[str, str], deploy: Path, left_out: set[str]) ->
     }
     ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     return {**base, **names, **ports, **IMPATIENT}
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """No other run on this machine has the stack, which each takes down at its end. Fails if one has."""
+    with (Path(gettempdir()) / f"{PROJECT}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AssertionError(f"another run on this machine has the stack {PROJECT}; wait for its end") from None
+        yield
 
 
 def refuse_to_share(stack: Stack) -> None:

@@ -46,8 +46,6 @@ CONTRADICTIONS = [
     (["--download-seconds", "1", "--bandwidth", "1k"], "exclude one another"),
     (["--size", "1M"], "give --fetch below 1"),
     (["--offline", "0.1", "--offline-seconds", "1~1"], "only a number or a span"),
-    (["--offline-seconds", "5"], "--offline-seconds needs --offline"),
-    (["--late-seconds", "5"], "--late-seconds needs --late"),
     (["--storm-share", "0.5"], "storms need both"),
     (["--ca", __file__], "--ca"),
 ]

@@ -15,34 +15,28 @@ def fleet(behaviour: Behaviour, devices: int = 4000) -> list[Nature]:
 
 
 def test_share_of_failing_devices_is_as_asked_and_every_kind_occurs() -> None:
-    failures = [nature.failure("2.0.0", 2) for nature in fleet(Behaviour(fail=0.3))]
+    failures = [nature.failure(2) for nature in fleet(Behaviour(fail=0.3))]
     assert 0.27 < sum(failure is not None for failure in failures) / len(failures) < 0.33
     assert set(failures) == {None, *Failure}
 
 
 def test_flaky_device_fails_once_and_failing_device_every_time() -> None:
     [flaky], [failing] = fleet(Behaviour(flaky=1.0), 1), fleet(Behaviour(fail=1.0), 1)
-    assert flaky.failure("2.0.0", 1) is not None
-    assert flaky.failure("2.0.0", 2) is None
-    assert failing.failure("2.0.0", 1) is failing.failure("2.0.0", 2) is failing.failure("2.0.0", 9) is not None
-
-
-def test_version_that_fails_on_some_devices_fails_on_others_than_the_next() -> None:
-    devices = fleet(Behaviour(fail=0.5), 200)
-    assert [nature.failure("2.0.0", 1) for nature in devices] != [nature.failure("3.0.0", 1) for nature in devices]
+    assert flaky.failure(1) is not None
+    assert flaky.failure(2) is None
+    assert failing.failure(1) is failing.failure(2) is failing.failure(9) is not None
 
 
 def test_kind_that_is_named_more_often_is_drawn_more_often() -> None:
     drawn = [
-        nature.failure("2", 1)
-        for nature in fleet(Behaviour(fail=1.0, failures=(*3 * (Failure.INSTALL,), Failure.SILENCE)))
+        nature.failure(1) for nature in fleet(Behaviour(fail=1.0, failures=(*3 * (Failure.INSTALL,), Failure.SILENCE)))
     ]
     assert 0.72 < drawn.count(Failure.INSTALL) / len(drawn) < 0.78
 
 
 def test_failures_are_of_the_kinds_asked_for() -> None:
     only = Behaviour(fail=1.0, failures=(Failure.SILENCE,))
-    assert {nature.failure("2.0.0", 1) for nature in fleet(only, 50)} == {Failure.SILENCE}
+    assert {nature.failure(1) for nature in fleet(only, 50)} == {Failure.SILENCE}
 
 
 def test_same_seed_gives_the_same_fleet_and_another_seed_another() -> None:

@@ -109,7 +109,9 @@ def test_memory_is_bounded_and_processor_time_is_not(manifests: Manifests) -> No
 def test_images_are_ours_with_a_version(manifests: Manifests) -> None:
     images = {workload.name: workload.container["image"] for workload in manifests.workloads()}
     assert images.keys() == {*IMAGES}
+    built = (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")
     for name, image in images.items():
         repository, _, tag = image.rpartition(":")
         assert repository in {f"pulse-ota/{name}", f"registry.example.com/pulse-ota/{name}"}
         assert tag == "0.1.0"
+        assert f"image: pulse-ota/{name}:" in built, f"deploy/compose.yaml says how {name} is built"

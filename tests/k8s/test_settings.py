@@ -1,5 +1,6 @@
 """What pods are told is what the programs can be told: every name, every value, every secret."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,16 @@ def test_the_gateway_is_told_what_its_configuration_asks_for(manifests: Manifest
     asked = (ROOT / "deploy" / "gateway" / "Caddyfile").read_text(encoding="utf-8")
     told = manifests.environment(manifests.workload("gateway"))
     assert all(f"{{${variable}" in asked for variable in told)
-    services = {
-        service["metadata"]["name"]: service["spec"]["ports"][0]["port"] for service in manifests.all("Service")
-    }
-    for variable in ("CATALOG_UPSTREAMS", "CAMPAIGN_UPSTREAMS"):
-        name, port = told[variable].split(":")
-        assert services[name] == int(port)
+    assert f"({told['GATEWAY_FIND']})" in asked, "a way to find services that the gateway knows"
+
+
+@pytest.mark.parametrize("name", ["catalog-svc", "campaign-svc"])
+def test_the_gateway_finds_the_pods_themselves_under_the_services_names(manifests: Manifests, name: str) -> None:
+    asked = (ROOT / "deploy" / "gateway" / "Caddyfile").read_text(encoding="utf-8")
+    assert re.search(rf"import \S+ {name}\n", asked)
+    service = manifests.get("Service", name)["spec"]
+    assert service["clusterIP"] == "None"
+    assert [port["port"] for port in service["ports"]] == [int(*re.findall(r"port (\d+)\n\t\trefresh", asked))]
 
 
 def test_the_console_and_the_services_ask_the_same_identity_provider(manifests: Manifests) -> None:

@@ -21,7 +21,7 @@ def settings() -> Iterator[StackSettings]:
 
 
 def test_demo_settles_every_device_and_takes_down_the_stack_it_brought_up(settings: StackSettings) -> None:
-    output = demo(settings, FAIL="0.05", FLAKY="0.05", OFFLINE="0", SEED="1")
+    output = demo(settings, FAIL="0.05", FLAKY="0.05", OFFLINE="0", SEED="191")
     assert "COMPLETED: success 38, failed 2" in output
     assert "failed: install_failed" in output
     assert "failed: bad_checksum" in output

@@ -64,7 +64,7 @@ def test_canary_goes_through_its_stages_and_can_be_watched_to_the_same_end(setti
 
 def test_canary_of_a_bad_firmware_stops_with_the_evidence_in_the_timeline(settings: StackSettings) -> None:
     output = demo(settings, STRATEGY="canary", SOAK="2", DEVICES="300", FAIL="0.3", FLAKY="0", OFFLINE="0")
-    gate = re.search(r"gate failed by rule gate_failed · stage \d needs .* failed, so that .*min success", output)
+    gate = re.search(r"gate failed by rule gate_failed · the stage needs .* failed, so that .*min success", output)
     rule = re.search(r"aborted by rule abort_sequential · \d+ of \d+ dispatched devices failed.*e value \d", output)
     assert gate or rule, output
     assert number(output, "failed") < 40
@@ -109,4 +109,4 @@ def test_watching_what_is_not_there_says_so(settings: StackSettings) -> None:
     with watch(settings, "1", "--tenant", "somebody-else") as watching:
         said, _ = watching.communicate(timeout=30)
     assert watching.returncode == 1
-    assert "404" in said
+    assert "tenant somebody-else has no campaign 1" in said

@@ -87,7 +87,12 @@ class Agent:
         if not self.is_online:
             raise LinkLostError("the device is offline")
         answered: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        self._line.publish(topic or self._topic, payload, answered.set_result)
+
+        def answer(reason_code: int | None) -> None:
+            if not answered.done():
+                answered.set_result(reason_code)
+
+        self._line.publish(topic or self._topic, payload, answer)
         reason_code = await answered
         self._note_sent(payload, reason_code)
         if reason_code is None:

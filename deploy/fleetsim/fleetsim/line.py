@@ -77,7 +77,7 @@ class Line:
         self._reachable += 1 if agent.is_reachable else -1
         self._changed[agent] = None
         self._news.set()
-        if not self._reachable and self._connection is not None:
+        if not self._reachable and self._connection is not None and self._connection.is_open:
             self._connection.abandon()
 
     def publish(self, topic: str, payload: bytes, answer: Answer) -> None:

@@ -22,7 +22,7 @@ class Failure(StrEnum):
 class Behaviour:
     """What a fleet is like. Shares are 0 to 1, times in seconds, sizes in bytes; the same seed gives the same fleet.
 
-    `fail`: share of devices with which a version fails, every time. `flaky`: share whose first attempt at it fails.
+    `fail`: share of devices whose updates fail, every time. `flaky`: share whose first attempt at a campaign fails.
     `failures`: the kinds, drawn evenly; a kind that stands there twice is drawn twice as often.
     `offline`: share of the time that a device has no connection to the broker, in spells of `offline_seconds`.
     `fail_seconds`: how long an update takes that fails (a missing file fails at once); None: as long as the others.
@@ -94,7 +94,7 @@ class Fate:
 
 
 class Nature:
-    """One device's share in all that. A fate hangs on seed, device, version, campaign and attempt, on nothing else."""
+    """One device's share in all that. A fate hangs on seed, device, campaign and attempt, on nothing else."""
 
     __slots__ = ("_behaviour", "_name")
 
@@ -102,10 +102,10 @@ class Nature:
         self._behaviour = behaviour
         self._name = name
 
-    def failure(self, version: str, attempt: int) -> Failure | None:
-        """What goes wrong with this attempt (from 1) at a version."""
+    def failure(self, attempt: int) -> Failure | None:
+        """What goes wrong with this attempt, from 1."""
         behaviour = self._behaviour
-        chance, kind, *_ = self._draws("failure", version)
+        chance, kind, *_ = self._draws("failure")
         if chance < behaviour.fail or (attempt == 1 and chance < behaviour.fail + behaviour.flaky):
             return behaviour.failures[int(kind * len(behaviour.failures))]
         return None
@@ -113,7 +113,7 @@ class Nature:
     def fate(self, command: Command) -> Fate:
         """All about the attempt that a command asks for."""
         behaviour = self._behaviour
-        failure = self.failure(command.version, command.attempt)
+        failure = self.failure(command.attempt)
         time, pace, bytes_, installation, real, *_ = self._draws("times", command.campaign_id, command.attempt)
         is_fetched = real < behaviour.fetch
         size = command.size if behaviour.size is None or is_fetched else int(value(behaviour.size, bytes_))

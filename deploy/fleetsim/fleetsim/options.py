@@ -138,9 +138,6 @@ class RunOptions(Access):
             (bool(self.download_seconds and self.bandwidth), "--download-seconds and --bandwidth exclude one another"),
             (bool(self.size) and self.fetched == 1, "--size is for downloads that are not real: give --fetch below 1"),
             (len(set(files)) < len(files), "the same file is named twice"),
-            (not self.offline and self.offline_seconds != OFFLINE_SECONDS, "--offline-seconds needs --offline"),
-            (not self.late and self.late_seconds != LATE_SECONDS, "--late-seconds needs --late"),
-            (not self.storm_every and self.storm_seconds != STORM_SECONDS, "--storm-seconds needs --storm-every"),
         ]
 
     @property

@@ -16,7 +16,8 @@ from pulse.runtime.mqtt import MqttOptions, Received
 from pulse.runtime.mqtt.connection import Connection
 
 WINDOW = 500
-QUIET_SECONDS = 10.0
+QUIET_LOOKS = 10
+"""So many looks, a second each, without a report in between are silence."""
 REFUSED = 128
 """Reason codes from here up are refusals."""
 GOOD_FOR = timedelta(hours=1)
@@ -130,9 +131,12 @@ class Sender:
             return
 
     async def _listen(self, connection: Connection[None]) -> None:
-        loop = asyncio.get_running_loop()
-        while self.result.ended < self.result.taken and loop.time() - self._heard_at < QUIET_SECONDS:
+        """Looks are counted, not seconds: time that this process spent stopped is not the devices' silence."""
+        heard, quiet = -1, 0
+        while self.result.ended < self.result.taken and quiet < QUIET_LOOKS:
             await self._until_room(connection)
+            quiet = quiet + 1 if self.result.reports.total() == heard else 0
+            heard = self.result.reports.total()
 
     # What the connection calls:
 

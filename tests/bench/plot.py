@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 from tests.bench.figures import Measure, Section
 
 ROW, LABEL, BAR, VALUE, HEAD = 24, 420, 420, 230, 44
-SPAN = 2.0
-"""The bar reaches from a hundredth of the aim to a hundred times it, in logarithms."""
+SPAN = 1.0
+"""The bar reaches from a tenth of the aim to ten times it, in logarithms."""
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2937 } .value { fill: #4b5563 } .head { font-weight: 600 }
 .reached { fill: #15803d } .missed { fill: #b91c1c } .aim { stroke: #1f2937; stroke-dasharray: 3 3 }
@@ -20,7 +20,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2937 } .value { fill: #4b5563 
 
 
 def picture(sections: Sequence[Section]) -> str:
-    """Bars that reach the dashed line have reached their aim; each step of ten is a quarter of the width."""
+    """Bars that reach the dashed line have reached their aim; each step of ten is half of the width."""
     measures = [(section.part, m) for section in sections for m in section.measures if m.aim]
     width, height = LABEL + BAR + VALUE, HEAD + ROW * len(measures) + 12
     aim_at = LABEL + BAR / 2
@@ -47,7 +47,7 @@ def _row(y: float, part: str, measure: Measure) -> str:
 
 
 def goodness(measure: Measure) -> float:
-    """In powers of ten from the aim on, better is more: 0 just reaches it; -2 to 2."""
+    """In powers of ten from the aim on, better is more: 0 just reaches it; -1 to 1."""
     aim, figure = measure.aim or 1.0, max(measure.figure, 1e-9)
     power = log10(aim / figure) if measure.at_most else log10(figure / aim)
     return max(-SPAN, min(SPAN, power))

@@ -20,7 +20,7 @@ from tests.status_ingest_svc.world import world
 SIZES = {"small": 10_000, "large": 1_000_000}
 """Devices by tenant."""
 CALLS_EACH = 200
-TICK_SECONDS = 8.0
+TICK_SECONDS, STEP_SECONDS = 8.0, 0.2
 RATE = 18_000
 """Devices per minute: each tick claims 150."""
 ENDED_SHARE, FAILED_SHARE = 0.3, 0.01
@@ -48,7 +48,7 @@ UPDATE ota_device_status SET status = CASE WHEN rank < $3 THEN 'FAILED' ELSE 'SU
 _TAKE = """
 UPDATE ota_device_status SET status = 'SUCCESS', dispatched_at = now(), completed_at = now()
  WHERE campaign_id = $1 AND device_id IN (SELECT device_id FROM ota_device_status WHERE campaign_id = $1
-                                           AND status = 'QUEUED' LIMIT 1000)
+                                           AND status = 'QUEUED' LIMIT $2)
 """
 _TICKS = re.compile(r"^pulse_campaign_tick_seconds_(sum|count) (\S+)$", re.MULTILINE)
 
@@ -113,7 +113,7 @@ async def _timed(call: str, clients: dict[str, httpx.AsyncClient], campaigns: di
 async def _ticks(
     site: Site, process: Running, users: dict[str, tuple[Operator, int]], sql: asyncpg.Connection, runs: int, say: Say
 ) -> Measure:
-    """Mean milliseconds of a tick; only one campaign is live at a time, and what it claims succeeds at once."""
+    """Mean milliseconds of a tick; only one campaign is live at a time, and what it claims succeeds at its rate."""
     means: dict[str, list[float]] = {tenant: [] for tenant in SIZES}
     for number in range(runs):
         say(f"size: ticks, run {number + 1} of {runs}")
@@ -129,8 +129,8 @@ async def _mean_tick(user: Operator, campaign: int, sql: asyncpg.Connection) -> 
     before = await _seconds_and_ticks(user.http)
     until = time.monotonic() + TICK_SECONDS
     while time.monotonic() < until:
-        await asyncio.sleep(0.2)
-        await sql.execute(_TAKE, campaign)
+        await asyncio.sleep(STEP_SECONDS)
+        await sql.execute(_TAKE, campaign, int(RATE / 60 * STEP_SECONDS))
     after = await _seconds_and_ticks(user.http)
     await user.post(f"/customer/ota/campaigns/{campaign}/pause", {})
     await sql.execute("UPDATE ota_campaigns SET completed_at = now() WHERE id = $1", campaign)

@@ -83,6 +83,15 @@ test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API serve
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench
 
+FAULT_KINDS := kill,stop,cut,slow,hole
+chaos: venv prepare ## faults at random over running campaigns, then ten verdicts: FAULTS=50 SEED=7 DEVICES=4000 REPLICAS=2 KINDS=kill,stop,cut,slow,hole
+	@$(BIN)/python -m tests.chaos --faults "$(or $(FAULTS),50)" --seed "$(or $(SEED),7)" --devices "$(or $(DEVICES),4000)" \
+	  --replicas "$(or $(REPLICAS),2)" --kinds "$(or $(KINDS),$(FAULT_KINDS))" --results "$(or $(OUT),.run/chaos)"
+
+soak: venv prepare ## campaigns one after the other for MINUTES=20: memory, file handles, lag and sizes must stay level
+	@$(BIN)/python -m tests.soak --minutes "$(or $(MINUTES),20)" --devices "$(or $(DEVICES),4000)" \
+	  --replicas "$(or $(REPLICAS),2)" --results "$(or $(OUT),.run/soak)"
+
 images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
 	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
 

@@ -14,6 +14,7 @@ from dispatcher_svc.results import Results
 from pulse.contracts.kafka import Outcome
 from pulse.contracts.mqtt import command_topic
 from pulse.runtime.mqtt import MqttClient, MqttOptions, PacketTooLarge, Received
+from pulse.runtime.tracing import HEADER
 
 NO_SUBSCRIBER, REFUSED, TOPIC_INVALID, PACKET_TOO_LARGE = 16, 128, 144, 149
 LONGEST_EXPIRY = 2**32 - 1
@@ -156,7 +157,7 @@ class Publisher:
                 request.command.encode(),
                 held,
                 expiry=min(max(1, int(held.expires_at - wall)), LONGEST_EXPIRY),
-                user_properties=[("traceparent", held.trace)] if held.trace else (),
+                user_properties=[(HEADER, held.trace)] if held.trace else (),
             )
         except PacketTooLarge:
             self._results.settle(held, Outcome.REFUSED, PACKET_TOO_LARGE)

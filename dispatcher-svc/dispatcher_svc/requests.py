@@ -13,6 +13,7 @@ from dispatcher_svc.partition import Partition, Stage
 from dispatcher_svc.queues import Held
 from dispatcher_svc.results import Results
 from pulse.contracts.kafka import REQUESTS, UNREADABLE, DispatchRequest, decoder
+from pulse.runtime.tracing import HEADER
 
 log = structlog.get_logger()
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -96,6 +97,6 @@ class Requests:
 def _trace(record: Record) -> str | None:
     headers: Sequence[tuple[str, bytes]] = record.headers
     for name, value in headers:
-        if name == "traceparent" and _TRACEPARENT.fullmatch(value):
+        if name == HEADER and _TRACEPARENT.fullmatch(value):
             return value.decode()
     return None

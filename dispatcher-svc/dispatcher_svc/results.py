@@ -1,6 +1,7 @@
 """Outcomes go to Kafka; a request is settled once Kafka has acknowledged its result."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from pulse.contracts.kafka import (
 from pulse.contracts.times import now
 from pulse.runtime.kafka import QUARANTINED
 from pulse.runtime.kafka_batches import Record, gather, hand_over
+from pulse.runtime.tracing import HEADER, TRACES, Update
 
 log = structlog.get_logger()
 CHUNK = 500
@@ -69,6 +71,8 @@ class Results:
             at=now(),
         )
         metrics.OUTCOMES[outcome].inc()
+        if TRACES.is_on:
+            _trace(held, outcome, reason_code)
         held.partition.unsent_results += 1
         self._put(Outgoing(held.partition, held.offset, RESULTS, result, result.key, held.trace))
 
@@ -139,5 +143,14 @@ class Results:
 
 
 def _record(outgoing: Outgoing) -> Record[Outgoing]:
-    headers = [("traceparent", outgoing.trace.encode())] if outgoing.trace else None
+    headers = [(HEADER, outgoing.trace.encode())] if outgoing.trace else None
     return Record(outgoing, outgoing.key.encode(), encode(outgoing.message), headers)
+
+
+def _trace(held: Held, outcome: Outcome, reason_code: int | None) -> None:
+    """From the request's arrival in Kafka to the broker's answer, or to what settled it otherwise."""
+    request = held.request
+    update = Update(request.tenant_id, request.campaign_id, request.device_id)
+    answer = -1 if reason_code is None else reason_code
+    now = time.time()
+    TRACES.step("dispatch", update, held.asked_at, now, attempt=request.attempt, outcome=outcome, reason_code=answer)

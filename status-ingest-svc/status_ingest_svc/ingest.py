@@ -10,9 +10,10 @@ from functools import partial
 from aiokafka import AIOKafkaProducer
 
 from pulse.contracts.kafka import DeviceStatusChanged
-from pulse.contracts.status import Heard
+from pulse.contracts.status import REPORTS, Heard
 from pulse.runtime.db import Pool, transaction
 from pulse.runtime.kafka import quarantine
+from pulse.runtime.tracing import TRACES, Update
 from status_ingest_svc import metrics, store
 from status_ingest_svc.batch import Aside, Batch, Part, ignored, left, sort, versions
 from status_ingest_svc.campaigns import Campaigns
@@ -78,10 +79,11 @@ class Ingest:
     async def write(self, prepared: Prepared) -> Written:
         """Returns when all of it is committed; by halves, so that the database can work on both at once."""
         written = Written(prepared, list(prepared.batch.aside))
-        for parts in prepared.steps:
-            async with asyncio.TaskGroup() as group:
-                for part, events in parts:
-                    group.create_task(self._write(written, part, events))
+        with TRACES.span("ingest", begins=bool(prepared.size)):
+            for parts in prepared.steps:
+                async with asyncio.TaskGroup() as group:
+                    for part, events in parts:
+                        group.create_task(self._write(written, part, events))
         written.aside += await self._strangers(prepared.batch.presences)
         return written
 
@@ -100,6 +102,8 @@ class Ingest:
         while part:
             applied = await insist(partial(self._commit, part, events, written.prepared.max_attempts))
             written.applied.append((part, applied))
+            if TRACES.is_on:
+                _trace(applied, written.prepared.began)
             refused, part = left(part, applied)
             written.aside += refused
             events = part.events()
@@ -151,6 +155,18 @@ class Ingest:
                         quarantine, self._kafka, message.source, refused.reason, refused.detail, message.payload
                     )
                     group.create_task(insist_on_kafka(put))
+
+
+def _trace(applied: Sequence[Applied], began: float) -> None:
+    """Each event as a step of its device's update, from when its batch was taken (on the monotonic clock)."""
+    now = time.time()
+    taken = now - (time.perf_counter() - began)
+    for one in applied:
+        heard = one.heard
+        update = Update(heard.tenant_id, heard.campaign_id, heard.device_id)
+        kind = "report" if heard.event in REPORTS else "result"
+        became = str(one.becomes or one.was or "unknown")
+        TRACES.step(f"{kind} {heard.event}", update, taken, now, attempt=one.attempt, status=became)
 
 
 def _count(part: Part, applied: Sequence[Applied]) -> None:

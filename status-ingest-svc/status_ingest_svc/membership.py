@@ -19,6 +19,8 @@ from status_ingest_svc.watermarks import Watermarks
 LEAVE_SECONDS = 4.0
 RENEWALS = 3
 """In each lease's time."""
+LOOKS = 10
+"""In each lease's time, for sessions that nobody holds: what waits there must not wait much longer than the lease."""
 
 log = structlog.get_logger()
 
@@ -101,7 +103,7 @@ class Membership:
 
     async def _take_over_abandoned(self) -> None:
         """The broker deals to absent sessions, too: takes what lies in those that nobody claims, and ends them."""
-        every = self._seconds / RENEWALS
+        every = self._seconds / LOOKS
         abandoned = partial(leases.claim_abandoned, self._database, self._holder, self._seconds, every)
         while True:
             await asyncio.sleep(every)

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from pulse.contracts.kafka import DEVICE_STATUS, DeviceStatusChanged, encode
 from pulse.runtime.kafka_batches import Record, gather, hand_over
+from pulse.runtime.tracing import HEADER, TRACES, Update
 from status_ingest_svc import metrics
 
 MOST = 20_000
@@ -61,8 +62,7 @@ class Transitions:
     async def _send(self, changes: Sequence[DeviceStatusChanged]) -> None:
         unsent = len(changes)
         try:
-            records = (Record(None, change.key.encode(), encode(change)) for change in changes)
-            for batch in await gather(self._kafka, DEVICE_STATUS, records):
+            for batch in await gather(self._kafka, DEVICE_STATUS, map(_record, changes)):
                 acknowledged = await hand_over(self._kafka, DEVICE_STATUS, batch)
                 acknowledged.add_done_callback(partial(_count_lost, len(batch.tokens)))
                 unsent -= len(batch.tokens)
@@ -74,6 +74,12 @@ class Transitions:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._none.wait()
+
+
+def _record(change: DeviceStatusChanged) -> Record[None]:
+    trace = TRACES.traceparent(Update(change.tenant_id, change.campaign_id, change.device_id)) if TRACES.is_on else None
+    headers = [(HEADER, trace.encode())] if trace else None
+    return Record(None, change.key.encode(), encode(change), headers)
 
 
 def _count_lost(number: int, acknowledged: "asyncio.Future[object]") -> None:

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from itertools import pairwise
+from itertools import count, islice, pairwise
 
+from campaign_svc.engine.pace import Pace, pace_of
 from pulse.contracts.kafka import DEVICE_STATUS, REQUESTS, RESULTS
 from tests.bench import dispatcher, ingest, kafka_tools, progress, promise, raw_mqtt
 from tests.bench.figures import Measure, Section
 from tests.bench.meter import Meter
-from tests.bench.rate import HELD_UP_SECONDS, ask
+from tests.bench.rate import BURST_SECONDS, HELD_UP_SECONDS, announce, request
 from tests.bench.say import Say
 from tests.bench.site import Site
 from tests.bench.watcher import COMMANDS, Watcher, watching
@@ -21,6 +22,7 @@ from tests.status_ingest_svc.world import world
 
 REPLICAS = (1, 2, 3)
 RATE = 2_000.0
+FEED_SECONDS = 0.25
 CALM_SECONDS = 12.0
 """After each event; longer than the session of a member that has died."""
 REPORTS = len(ingest.PHASES) * ingest.DEVICES
@@ -82,10 +84,11 @@ async def _ingested(site: Site, section: Section, replicas: int) -> float:
 async def _rebalances(site: Site, say: Say) -> list[Measure]:
     """How long a bucket is silent when a dispatcher joins, leaves and is killed, and the promise over all of it."""
     events: dict[str, float] = {}
-    async with watching(site.broker) as watcher, AsyncExitStack() as stack:
+    pace = pace_of(next(dispatcher.campaigns), RATE, REQUESTS.partitions, BURST_SECONDS)
+    async with watching(site.broker) as watcher, AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         leaving = await stack.enter_async_context(site.dispatcher())
         dying = await stack.enter_async_context(site.dispatcher())
-        pace = await ask(site, RATE, int(RATE * CALM_SECONDS * 4))
+        feeding = group.create_task(_feed(site, pace))
         await _until_moving(watcher, pace.campaign_id)
         say("scaling: a dispatcher joins")
         events["joins"] = time.monotonic()
@@ -99,6 +102,7 @@ async def _rebalances(site: Site, say: Say) -> list[Measure]:
         events["is killed"] = time.monotonic()
         await dying.child.kill()
         await asyncio.sleep(CALM_SECONDS)
+        feeding.cancel()
         times, devices = watcher.seen[pace.campaign_id], watcher.devices[pace.campaign_id]
     by_bucket = defaultdict(list)
     for at, device in zip(times, devices, strict=True):
@@ -116,6 +120,16 @@ async def _rebalances(site: Site, say: Say) -> list[Measure]:
     ]
     above = promise.above(times, pace) - (watcher.late + HELD_UP_SECONDS) * RATE
     return [*gaps, Measure("commands above the promise meanwhile", "", [max(0.0, above)], aim=0, at_most=True)]
+
+
+async def _feed(site: Site, pace: Pace) -> None:
+    """Requests at the rate and a half, until cancelled: what a rebalance returns is not missed by the next owner."""
+    ranks = count()
+    async with kafka_tools.producer(site.topics.bootstrap) as kafka:
+        await announce(kafka, pace)
+        while True:
+            await request(kafka, pace, islice(ranks, int(RATE * 1.5 * FEED_SECONDS)))
+            await asyncio.sleep(FEED_SECONDS)
 
 
 async def _until_moving(watcher: Watcher, campaign: int) -> None:

@@ -19,6 +19,7 @@ def request(
     attempt: int = 1,
     lives: float = 60.0,
     command: str | None = None,
+    shard: int = 0,
     at: datetime | None = None,
 ) -> DispatchRequest:
     """A request of tenant acme that expires `lives` seconds after `at` (now)."""
@@ -29,7 +30,7 @@ def request(
         device_id=device,
         attempt=attempt,
         epoch=epoch,
-        bucket=f"{campaign}:0",
+        bucket=f"{campaign}:{shard}",
         bucket_rate=rate,
         bucket_burst=burst,
         not_after=begun + timedelta(seconds=lives),

@@ -100,8 +100,9 @@ def _dress(axes: Axes, unit: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0, labelsize=7, colors=FAINT)
-    axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=6))
-    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))
+    if axes.has_data():
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=6))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))
     axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1], 1e-9))
     if unit == "percentunit":
         axes.yaxis.set_major_formatter(PercentFormatter(1))

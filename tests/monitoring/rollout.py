@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.e2e import arrange
-from tests.e2e.arrange import quick
+from tests.e2e.arrange import Site, quick
 from tests.e2e.campaign import Campaign
 from tests.e2e.stack import Stack
 from tests.monitoring.prometheus import SCRAPE_SECONDS
@@ -18,7 +18,7 @@ SCRAPES = 3
 
 
 @asynccontextmanager
-async def under_way(stack: Stack) -> AsyncIterator[Campaign]:
+async def under_way(stack: Stack) -> AsyncIterator[tuple[Site, Campaign]]:
     """A campaign whose gate waits for approval, with failures on the way. It is aborted at the end, if not before."""
     async with arrange.opened(stack) as site, site.fleet(DEVICES, quick(fail=0.1)):
         stages = [{"name": "canary", "count": DEVICES // 2, "soak_seconds": 0, "min_success": 0.5, "approval": True}]
@@ -27,7 +27,7 @@ async def under_way(stack: Stack) -> AsyncIterator[Campaign]:
         )
         await campaign.until(lambda c: bool(c["stages"][0]["status"] == "AWAITING_APPROVAL"))
         await asyncio.sleep(SCRAPES * SCRAPE_SECONDS)
-        yield campaign
+        yield site, campaign
         if campaign.asked[-1].what != "abort":
             await campaign.abort()
         await campaign.until_ended()

@@ -69,6 +69,18 @@ async def test_the_survivor_takes_what_waits_for_a_dead_replica(service: Service
     await _ends(seen, other, {"SUCCESS": 50}, 3)
 
 
+async def test_what_waits_for_a_dead_replica_is_taken_soon_after_its_lease_has_run_out(
+    service: Service, seen: World
+) -> None:
+    await service.start(INGEST_LEASE_SECONDS="9")
+    victim = await service.start(INGEST_LEASE_SECONDS="9")
+    await eventually(lambda: _members(seen, [0, 1]))
+    await victim.child.kill()
+    [expires_at] = [member["expires_at"] for member in await seen.members() if member["ordinal"] == 1]
+    await eventually(lambda: _members(seen, [0]), 20)
+    assert (datetime.now(UTC) - expires_at).total_seconds() < 3, "a third of the lease"
+
+
 async def test_a_restarted_replica_takes_up_its_dead_ones_session(
     service: Service, seen: World, fleet: Devices
 ) -> None:

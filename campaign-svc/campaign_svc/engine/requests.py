@@ -1,6 +1,7 @@
 """Claimed rows become dispatch requests in Kafka, after their commit."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from campaign_svc.metrics import UNSENT
 from pulse.contracts.kafka import REQUESTS, DispatchRequest
 from pulse.contracts.mqtt import Command
 from pulse.runtime.kafka import send
+from pulse.runtime.tracing import TRACES, Update
 
 SEND_SECONDS = 2.0
 """How long a tick waits for Kafka to take its requests; what is not taken by then is counted and left to the sweep."""
@@ -63,15 +65,31 @@ async def send_requests(
         async with asyncio.timeout(SEND_SECONDS):
             for row in rows:
                 message = request(campaign, row, pace)
-                future = await send(kafka, REQUESTS, message, message.key, pace.partition(row.rank))
+                trace = TRACES.traceparent(_update(message)) if TRACES.is_on else None
+                future = await send(kafka, REQUESTS, message, message.key, pace.partition(row.rank), trace)
                 taken.append(future)
             await asyncio.wait(taken)
     except (TimeoutError, KafkaError) as error:
         log.warning("requests_held_up", campaign_id=campaign.id, error=repr(error))
+    if TRACES.is_on:
+        _trace(campaign, rows)
     unsent = len(rows) - sum(_was_taken(future) for future in taken)
     if unsent:
         UNSENT.inc(unsent)
         log.warning("requests_unsent", campaign_id=campaign.id, unsent=unsent, of=len(rows))
+
+
+def _update(message: DispatchRequest) -> Update:
+    return Update(message.tenant_id, message.campaign_id, message.device_id)
+
+
+def _trace(campaign: LiveCampaign, rows: Iterable[Claimed]) -> None:
+    """The first step of each update, and again of each further attempt: its claim, and the request on its way."""
+    now = time.time()
+    for row in rows:
+        update = Update(campaign.tenant_id, campaign.id, row.device_id)
+        began = row.issued_at.timestamp()
+        TRACES.step("release", update, began, now, first=row.attempt == 1, attempt=row.attempt)
 
 
 def _was_taken(future: asyncio.Future[object]) -> bool:

@@ -16,6 +16,7 @@ from campaign_svc.metrics import CLAIMED, SKIPPED_SUPERSEDED
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.status import CampaignStatus, Status
 from pulse.runtime.db import Pool, transaction
+from pulse.runtime.tracing import TRACES
 
 
 def releasable(campaign: LiveCampaign, look_ahead: float) -> int:
@@ -57,13 +58,14 @@ class Rollout:
         """Claims and sends in turns until the campaign has what it may have, or it is `until` (monotonic seconds)."""
         more = True
         while more and time.monotonic() < until:
-            claim = await self._claim(campaign)
-            if claim is None:
-                return
-            more = claim.more
-            if claim.rows:
-                CLAIMED.inc(len(claim.rows))
-                await send_requests(self._kafka, claim.campaign, claim.rows, claim.pace)
+            with TRACES.span("claim", begins=True):
+                claim = await self._claim(campaign)
+                if claim is None:
+                    return
+                more = claim.more
+                if claim.rows:
+                    CLAIMED.inc(len(claim.rows))
+                    await send_requests(self._kafka, claim.campaign, claim.rows, claim.pace)
 
     async def _claim(self, seen: LiveCampaign) -> _Claim | None:
         """One transaction, on the campaign as it is now; None: there is nothing to release, or another has it."""

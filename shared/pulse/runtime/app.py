@@ -16,9 +16,11 @@ from starlette.types import ASGIApp
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
 from pulse.runtime.rate_limit import RateLimitHeaders
+from pulse.runtime.tracing import TRACES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series, of its birth
 READY = Gauge("pulse_ready", "1 when a part that the service needs answers, asked at each scrape", ["check"])
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[bool]]
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -74,6 +76,14 @@ def create_app(
         redoc_url=None,
         exception_handlers=handlers(outages),
         separate_input_output_schemas=False,
+        telemetry={
+            "tracing": TRACES.is_on,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope["path"] in PROBES,
+        },
     )
     app.add_middleware(TooLargeProblems)
     app.add_middleware(RateLimitHeaders)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 from prometheus_client import Gauge, Histogram
 
+from pulse.runtime.tracing import TRACES
+
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -81,6 +83,8 @@ def _watch(opened: Pool, name: str, size: int) -> None:
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
+    if TRACES.statement_logger is not None:
+        connection.add_query_logger(TRACES.statement_logger)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
@@ -93,7 +97,7 @@ async def transaction(pool: Pool, tenant: str | None = None) -> AsyncIterator[Co
     asked = time.perf_counter()
     async with pool.acquire(timeout=10) as connection:
         WAIT_SECONDS.observe(time.perf_counter() - asked)
-        with TRANSACTION_SECONDS.time():
+        with TRANSACTION_SECONDS.time(), TRACES.span("transaction"):
             async with connection.transaction():
                 if tenant is not None:
                     await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)

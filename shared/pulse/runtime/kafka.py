@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
 from pulse.runtime.errors import StartRefused
+from pulse.runtime.tracing import HEADER
 
 QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
@@ -81,11 +82,20 @@ def _require(topic: Topic, partitions: int) -> None:
 
 
 async def send(
-    kafka: AIOKafkaProducer, topic: Topic, message: Message, key: str, partition: int | None = None
+    kafka: AIOKafkaProducer,
+    topic: Topic,
+    message: Message,
+    key: str,
+    partition: int | None = None,
+    trace: str | None = None,
 ) -> "asyncio.Future[object]":
-    """Queues a message; the future resolves when Kafka has it. Waits only while the producer's buffer is full."""
+    """Queues a message; the future resolves when Kafka has it. Waits only while the producer's buffer is full.
+
+    `trace`: a traceparent for its headers.
+    """
+    headers = [(HEADER, trace.encode())] if trace else None
     future: asyncio.Future[object] = await kafka.send(
-        topic.name, encode(message), key=key.encode(), partition=partition
+        topic.name, encode(message), key=key.encode(), partition=partition, headers=headers
     )
     return future
 

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from pulse.runtime.tracing import TRACES
+
 REPEAT_SECONDS = 10.0
 
 
@@ -24,10 +26,14 @@ class OnceInAWhile(logging.Filter):
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Sends structlog and the standard library's logging the same way; `service` is in every line."""
+    """Sends structlog and the standard library's logging the same way; `service` is in every line.
+
+    With traces on, a line that belongs to one has its `trace_id` and `span_id`.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         lambda _, __, event: {"service": service, **event},
+        *((TRACES.in_log,) if TRACES.is_on else ()),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

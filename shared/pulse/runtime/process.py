@@ -11,6 +11,7 @@ import uvloop
 
 from pulse.runtime import logs, saturation, settings
 from pulse.runtime.errors import StartRefused
+from pulse.runtime.tracing import TRACES
 
 S = TypeVar("S", bound=settings.ServiceSettings)
 STOP_SECONDS = 9.0
@@ -28,6 +29,7 @@ def run(service: str, kind: type[S], main: Callable[[S, asyncio.Event], Coroutin
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loaded = settings.load(kind)
+            TRACES.configure(service)
             logs.configure(service, loaded.log_level)
             runner.run(_guarded(service, main, loaded))
     except* StartRefused as group:
@@ -36,6 +38,7 @@ def run(service: str, kind: type[S], main: Callable[[S, asyncio.Event], Coroutin
     except* Exception:  # the process's outermost place: say what it was, in the log's own form, and end
         log.exception("failed")
         code = 1
+    TRACES.flush()
     sys.exit(code)
 
 

@@ -8,6 +8,9 @@ from pulse.contracts.status import FINISHED, REPORTS, Event, Heard, merge
 from status_ingest_svc.reading import Campaign, Device, Message, Presence, Refused, of_campaign
 from status_ingest_svc.store import Applied
 
+WORTH_HALVING = 200
+"""Messages; with fewer, a transaction costs more than what it does."""
+
 
 class Taken(NamedTuple):
     """What a message says of a campaign's device, and the message itself."""
@@ -39,6 +42,19 @@ class Part:
     claims: list[Claim] = field(default_factory=list)
     devices: set[Device] = field(default_factory=set)
     """All that were heard, also those whose message has no place in a row."""
+
+    def halves(self) -> "list[Part]":
+        """Two parts that have no device in common, or this one where that is not worth a second transaction."""
+        if len(self.taken) < WORTH_HALVING:
+            return [self]
+        halves = [Part(), Part()]
+        for taken in self.taken:
+            halves[_side(taken.heard.device_id)].taken.append(taken)
+        for claim in self.claims:
+            halves[_side(claim.device[1])].claims.append(claim)
+        for device in self.devices:
+            halves[_side(device[1])].devices.add(device)
+        return [half for half in halves if half]
 
     def events(self) -> list[Heard]:
         """At most one for each row."""
@@ -77,6 +93,10 @@ def sort(messages: Iterable[Message], campaigns: Mapping[int, Campaign]) -> Batc
             if said.device is not None:
                 batch.numbered.devices.add(said.device)
     return batch
+
+
+def _side(device_id: str) -> int:
+    return hash(device_id) & 1
 
 
 def _take(batch: Batch, taken: Taken, version: str) -> None:

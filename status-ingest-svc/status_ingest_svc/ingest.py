@@ -28,12 +28,15 @@ AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sorted batch of `size` messages, and the events of its parts; `began` on the monotonic clock."""
+    """A sorted batch of `size` messages; `began` on the monotonic clock.
+
+    `steps` are written one after the other, the parts of each, with their events, at the same time.
+    """
 
     size: int
     began: float
     batch: Batch
-    parts: Sequence[tuple[Part, Sequence[Heard]]]
+    steps: Sequence[Sequence[tuple[Part, Sequence[Heard]]]]
     max_attempts: dict[int, int]
 
 
@@ -70,15 +73,17 @@ class Ingest:
         campaigns = await self._campaigns.of(m.said.campaign_id for m in messages if isinstance(m.said, Heard))
         batch = sort(messages, campaigns)
         max_attempts = {number: campaign.max_attempts for number, campaign in campaigns.items()}
-        parts = [(part, part.events()) for part in (batch.numbered, batch.bare) if part]
-        return Prepared(len(messages), began, batch, parts, max_attempts)
+        steps = [[(half, half.events()) for half in part.halves()] for part in (batch.numbered, batch.bare) if part]
+        return Prepared(len(messages), began, batch, steps, max_attempts)
 
     async def write(self, prepared: Prepared) -> Written:
-        """Returns when it is committed."""
+        """Returns when all of it is committed; by halves, so that the database can work on both at once."""
         written = Written(prepared, list(prepared.batch.aside))
         with TRACES.span("ingest", begins=bool(prepared.size)):
-            for part, events in prepared.parts:
-                await self._write(written, part, events)
+            for parts in prepared.steps:
+                async with asyncio.TaskGroup() as group:
+                    for part, events in parts:
+                        group.create_task(self._write(written, part, events))
         written.aside += await self._strangers(prepared.batch.presences)
         return written
 

@@ -84,10 +84,10 @@ def kind(said: Said) -> str:
 
 def of_campaign(heard: Heard, campaign: Campaign | None) -> Heard | Refused:
     """The same in the light of its campaign: SUCCESS on another version than the campaign's is a failure."""
-    device = (heard.tenant_id, heard.device_id)
     if campaign is None or campaign.tenant_id != heard.tenant_id:
+        device = (heard.tenant_id, heard.device_id)
         return Refused("unknown_campaign", f"no campaign {heard.campaign_id} of this tenant", device)
-    if heard.event is not Event.SUCCESS or heard.version in {None, campaign.version}:
+    if heard.event is not Event.SUCCESS or heard.version is None or heard.version == campaign.version:
         return heard
     detail = _text(f"the device runs {heard.version} in place of {campaign.version}")
     return heard._replace(event=Event.FAILED, error_code="version_mismatch", error_message=detail)

@@ -20,8 +20,8 @@ SESSION_EXPIRY = 86_400
 RETRY_SECONDS = 0.5
 REPEAT_SECONDS = 30.0
 """A marker that is still not through is sent again: a broker may lose one, and the first that comes will do."""
-AT_ONCE = 3
-"""Batches on their way at a time: one is read, one written, one finished."""
+AT_ONCE = 4
+"""Batches at a time: one is awaited, one read, one written, one finished."""
 FULL = 4
 """So many batches may wait; then the socket is left alone until there is room."""
 
@@ -50,7 +50,7 @@ class Reports:
         self._connected = asyncio.Event()
         self._gone = asyncio.Event()
         self._subscribed = asyncio.Event()
-        self._reading, self._writing, self._finishing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._door, self._reading, self._writing, self._finishing = (asyncio.Lock() for _ in range(4))
         self._asked = 0
         if new_ones:
             metrics.WAITING.set_function(self._inbox.__len__)
@@ -100,8 +100,8 @@ class Reports:
                 return
 
     async def rest(self) -> None:
-        """Leaves after the batch at hand; the session stays with the broker and goes on collecting reports."""
-        async with self._writing, self._finishing:
+        """Leaves after the batches at hand; the session stays with the broker and goes on collecting reports."""
+        async with self._reading, self._writing, self._finishing:
             with suppress(ConnectionLost):
                 await self._client.disconnect()
 
@@ -163,14 +163,16 @@ class Reports:
                 await self._gone.wait()
 
     async def _settle(self) -> None:
-        """Takes batch after batch through three rooms, each of which has place for one.
+        """Takes batch after batch through a door and three rooms, each of which has place for one.
 
         So one is read while the database writes the one before, and none overtakes: who has a room keeps it until it
         has the next.
         """
         while True:
-            await self._reading.acquire()
-            batch, prepared = await self._read()
+            await self._door.acquire()
+            batch = await self._inbox.batch()
+            await self._step(self._door, self._reading)
+            prepared = await self._read(batch)
             await self._step(self._reading, self._writing)
             written = await self._ingest.write(prepared)
             await self._step(self._writing, self._finishing)
@@ -184,14 +186,13 @@ class Reports:
         await there.acquire()
         here.release()
 
-    async def _read(self) -> tuple[list[Received], Prepared]:
-        batch = await self._inbox.batch()
+    async def _read(self, batch: list[Received]) -> Prepared:
         if len(self._inbox) < self._most:
             self._client.resume_reading()
         messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
         for status, number in Counter(kind(message.said) for message in messages).items():
             metrics.REPORTS.labels(status).inc(number)
-        return batch, await self._ingest.prepare(messages)
+        return await self._ingest.prepare(messages)
 
     def _pass(self, batch: list[Received]) -> None:
         for message in batch:

@@ -53,8 +53,8 @@ async def apply(
         [e.attempt for e in events],
         [e.event.value for e in events],
         [e.progress for e in events],
-        [e.error_code for e in events],
-        [e.error_message for e in events],
+        _sparse([e.error_code for e in events]),
+        _sparse([e.error_message for e in events]),
         [max_attempts[e.campaign_id] for e in events],
         tenants,
         names,
@@ -126,6 +126,11 @@ async def campaigns(pool: Pool, ids: Iterable[int]) -> dict[int, Campaign]:
         list(ids),
     )
     return {number: Campaign(tenant, version, attempts) for number, tenant, version, attempts in records}
+
+
+def _sparse(column: list[str | None]) -> list[str | None]:
+    """Nothing in place of nulls alone: `unnest` fills a shorter column up with nulls."""
+    return column if any(value is not None for value in column) else []
 
 
 def _columns(rows: Iterable[Sequence[str]], width: int) -> list[list[str]]:

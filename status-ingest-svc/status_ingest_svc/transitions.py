@@ -16,8 +16,10 @@ from pulse.runtime.tracing import HEADER, TRACES, Update
 from status_ingest_svc import metrics
 
 MOST = 20_000
-CHUNK = 500
+CHUNK = 1_000
 """So many are handed to the producer before other work of the loop has its turn."""
+LINGER_SECONDS = 0.01
+"""What comes within so long after the first goes out together with it."""
 
 
 class Transitions:
@@ -55,6 +57,7 @@ class Transitions:
             self._some.clear()
             self._none.set()
             await self._some.wait()
+            await asyncio.sleep(LINGER_SECONDS)
 
     async def _send(self, changes: Sequence[DeviceStatusChanged]) -> None:
         unsent = len(changes)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from tests.bench import abort, creation, dispatcher, ingest, options, rate, report, site
+from tests.bench import abort, creation, dispatcher, fleet, ingest, options, rate, report, scaling, site, size
 from tests.bench.figures import Section
 from tests.bench.options import Options, Refused
 from tests.bench.say import teller
@@ -16,6 +16,9 @@ MEASURES = {
     "creation": creation.measure,
     "rate": rate.measure,
     "abort": abort.measure,
+    "size": size.measure,
+    "scaling": scaling.measure,
+    "fleet": fleet.measure,
 }
 
 

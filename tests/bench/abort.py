@@ -5,7 +5,7 @@ import time
 from contextlib import AsyncExitStack
 
 from tests.bench.figures import Measure, Section
-from tests.bench.fleet_rows import Operator, operator, put_devices
+from tests.bench.fleet_rows import NEW, Operator, operator, put_devices, put_firmware
 from tests.bench.meter import Meter
 from tests.bench.say import Say
 from tests.bench.shares import share
@@ -13,6 +13,7 @@ from tests.bench.site import Site
 from tests.bench.watcher import Watcher, watching
 from tests.status_ingest_svc.world import World, world
 
+TENANT = "bench"
 RATE = 2_000
 DEVICES = 20_000
 TRIALS = 20
@@ -32,12 +33,13 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
         process = await stack.enter_async_context(site.campaigns(database))
         dispatchers = [await stack.enter_async_context(site.dispatcher()) for _ in range(DISPATCHERS)]
         watcher = await stack.enter_async_context(watching(site.broker))
-        user = operator(site, process, "bench", await put_devices(seen.sql, "bench", DEVICES))
-        await stack.enter_async_context(user.http)
+        await put_devices(seen.sql, TENANT, DEVICES)
+        firmware_id = await put_firmware(seen.sql, TENANT, NEW)
+        user = await stack.enter_async_context(operator(site, process, TENANT))
         pids = {f"dispatcher-svc {number + 1}": one.pid for number, one in enumerate(dispatchers)}
         meter = Meter({"campaign-svc": process.pid, **pids, **site.pids})
         for trial in range(TRIALS * runs):
-            delays.append(await _abort(user, watcher, seen))
+            delays.append(await _abort(user, firmware_id, watcher, seen))
             if trial % TRIALS == 0:
                 say(f"abort: {trial + 1} of {TRIALS * runs}: last command after {delays[-1]:.0f} ms")
         usages = meter.read()
@@ -48,8 +50,8 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     return Section("abort", measures, usages, f"{len(delays)} aborts at {RATE:,}/s")
 
 
-async def _abort(user: Operator, watcher: Watcher, seen: World) -> float:
-    campaign = await user.create(rollout_rate=RATE * 60)
+async def _abort(user: Operator, firmware_id: int, watcher: Watcher, seen: World) -> float:
+    campaign = await user.create(firmware_id, rollout_rate=RATE * 60)
     await user.post(f"/customer/ota/campaigns/{campaign}/start", {})
     async with asyncio.timeout(30):
         while len(watcher.seen[campaign]) < FULL_SPEED_AFTER:

@@ -5,7 +5,7 @@ import time
 import asyncpg
 
 from tests.bench.figures import Measure, Section
-from tests.bench.fleet_rows import operator, put_devices
+from tests.bench.fleet_rows import NEW, operator, put_devices, put_firmware
 from tests.bench.meter import Meter
 from tests.bench.say import Say
 from tests.bench.site import Site
@@ -25,14 +25,13 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     section = Section("creation", work=f"{DEVICES:,} devices")
     say(f"creation: registering {DEVICES:,} devices")
     async with site.fresh_database() as database, world(database.dsn) as seen, site.campaigns(database) as process:
-        firmware_id = await put_devices(seen.sql, TENANT, DEVICES)
-        await seen.sql.execute("VACUUM ANALYZE devices, device_group_members", timeout=300)
-        user = operator(site, process, TENANT, firmware_id)
-        async with user.http:
+        await put_devices(seen.sql, TENANT, DEVICES)
+        firmware_id = await put_firmware(seen.sql, TENANT, NEW)
+        async with operator(site, process, TENANT) as user:
             for number in range(runs):
                 meter = Meter({"campaign-svc": process.pid, **site.pids})
                 began = time.perf_counter()
-                campaign = await user.create()
+                campaign = await user.create(firmware_id)
                 values.append(time.perf_counter() - began)
                 section.usages = meter.read()
                 sizes.append(await bytes_per_device(seen.sql))

@@ -7,6 +7,7 @@ from itertools import count
 from pulse.contracts.kafka import CONTROL, REQUESTS, RESULTS, CampaignControl, DispatchRequest, encode
 from pulse.contracts.mqtt import Command
 from pulse.contracts.times import now
+from pulse.runtime.kafka_batches import Record, gather, hand_over
 from tests.bench import kafka_tools, progress, raw_mqtt
 from tests.bench.figures import Measure, Section
 from tests.bench.meter import Meter
@@ -61,24 +62,27 @@ def command(campaign: int) -> Command:
 async def ask(bootstrap: str, campaign: int, text: str) -> None:
     """A RUNNING campaign, and its requests in all partitions that fast campaigns use."""
     running = CampaignControl(tenant_id="acme", campaign_id=campaign, epoch=1, status="RUNNING", at=now())
-    end = now() + timedelta(hours=1)
+    records = [_record(campaign, number, text) for number in raw_mqtt.device_order(COMMANDS)]
     async with kafka_tools.producer(bootstrap) as kafka:
         await kafka.send_and_wait(CONTROL.name, encode(running), key=running.key.encode())
-        sent = []
-        for number in raw_mqtt.device_order(COMMANDS):
-            shard = number % (REQUESTS.partitions - 1)
-            request = DispatchRequest(
-                tenant_id="acme",
-                campaign_id=campaign,
-                device_id=device_name(number),
-                attempt=1,
-                epoch=1,
-                bucket=f"{campaign}:{shard}",
-                bucket_rate=FASTEST,
-                bucket_burst=FASTEST,
-                not_after=end,
-                expires_at=end,
-                command=text,
-            )
-            sent.append(await kafka.send(REQUESTS.name, encode(request), key=request.key.encode(), partition=1 + shard))
-        await asyncio.wait(sent)
+        batches = await gather(kafka, REQUESTS, records)
+        await asyncio.wait([await hand_over(kafka, REQUESTS, batch) for batch in batches])
+
+
+def _record(campaign: int, number: int, text: str) -> Record[None]:
+    shard = number % (REQUESTS.partitions - 1)
+    end = now() + timedelta(hours=1)
+    request = DispatchRequest(
+        tenant_id="acme",
+        campaign_id=campaign,
+        device_id=device_name(number),
+        attempt=1,
+        epoch=1,
+        bucket=f"{campaign}:{shard}",
+        bucket_rate=FASTEST,
+        bucket_burst=FASTEST,
+        not_after=end,
+        expires_at=end,
+        command=text,
+    )
+    return Record(None, request.key.encode(), encode(request), partition=1 + shard)

@@ -1,5 +1,7 @@
 """A tenant with many devices in one group, put into the database at once, and what an operator does with it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,14 +33,13 @@ class Operator:
     """One tenant's operator, over REST."""
 
     tenant: str
-    firmware_id: int
     http: httpx.AsyncClient
 
-    async def create(self, **settings: object) -> int:
+    async def create(self, firmware_id: int, **settings: object) -> int:
         """A campaign over the whole group; its id."""
         wanted = {
             "name": "bench",
-            "firmware_version_id": self.firmware_id,
+            "firmware_version_id": firmware_id,
             "target_group_id": GROUP,
             "rollout_rate": 600,
             "abort_threshold": 1,
@@ -53,18 +54,23 @@ class Operator:
         return found
 
 
-async def put_devices(sql: asyncpg.Connection, tenant: str, devices: int) -> int:
-    """Registers devices named as `device_name` does, all of them members of GROUP; the id of firmware for them."""
+async def put_devices(sql: asyncpg.Connection, tenant: str, devices: int) -> None:
+    """Registers devices named as `device_name` does, all of them members of GROUP."""
     await sql.execute(_DEVICES, tenant, devices, DEVICE_TYPE, OLD, timeout=300)
     await sql.execute("INSERT INTO device_groups (tenant_id, group_id, name) VALUES ($1, $2, 'All')", tenant, GROUP)
     await sql.execute(_MEMBERS, tenant, GROUP, timeout=300)
-    firmware_id: int = await sql.fetchval(_FIRMWARE, tenant, NEW, DEVICE_TYPE)
+    await sql.execute("VACUUM ANALYZE devices, device_group_members", timeout=300)
+
+
+async def put_firmware(sql: asyncpg.Connection, tenant: str, version: str) -> int:
+    """Registers firmware for those devices; its id."""
+    firmware_id: int = await sql.fetchval(_FIRMWARE, tenant, version, DEVICE_TYPE)
     return firmware_id
 
 
-def operator(site: Site, campaigns: Running, tenant: str, firmware_id: int) -> Operator:
-    """The caller closes `.http`."""
+@asynccontextmanager
+async def operator(site: Site, campaigns: Running, tenant: str) -> AsyncIterator[Operator]:
+    """Somebody with every role."""
     headers = {"Authorization": f"Bearer {tokens.make(site.auth_key_file, tenant, 'admin')}"}
-    return Operator(
-        tenant, firmware_id, httpx.AsyncClient(base_url=campaigns.url, headers=headers, timeout=300, trust_env=False)
-    )
+    async with httpx.AsyncClient(base_url=campaigns.url, headers=headers, timeout=300, trust_env=False) as http:
+        yield Operator(tenant, http)

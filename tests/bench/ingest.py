@@ -43,7 +43,7 @@ UPDATE bare s SET status = i.status, progress_pct = i.progress, last_report_at =
   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[]) i (campaign_id, device_id, status, progress)
  WHERE s.campaign_id = i.campaign_id AND s.device_id = i.device_id
 """
-_DONE = """
+DONE = """
 SELECT coalesce(sum(n * CASE counter WHEN 'DOWNLOADING' THEN 1 WHEN 'INSTALLING' THEN 2 WHEN 'SUCCESS' THEN 3 END),
                 0)::bigint
   FROM ota_campaign_counters WHERE campaign_id = $1 AND counter IN ('DOWNLOADING', 'INSTALLING', 'SUCCESS')
@@ -58,13 +58,13 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
         say(f"ingest: run {number + 1} of {runs}")
         async with site.fresh_database() as database, world(database.dsn) as seen:
             campaign = await seen.campaign()
-            await _fill(seen.sql, campaign)
+            await fill(seen.sql, campaign)
             limits.append(await bare_rate(seen.sql, campaign))
             await collect(site, database, campaign)
             async with kafka_tools.growth(site.topics.bootstrap, DEVICE_STATUS) as announced:
                 async with site.ingest(database) as one:
                     meter = Meter({"status-ingest-svc": one.pid, **site.pids})
-                    done = partial(seen.sql.fetchval, _DONE, campaign)
+                    done = partial(seen.sql.fetchval, DONE, campaign)
                     rates.append(await progress.rate(one.child, done, len(PHASES) * DEVICES))
                     section.usages = meter.read()
                 assert await announced() == len(PHASES) * DEVICES, "a change was not announced"
@@ -74,7 +74,7 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     return section
 
 
-async def _fill(sql: asyncpg.Connection, campaign: int) -> None:
+async def fill(sql: asyncpg.Connection, campaign: int) -> None:
     await sql.execute(_DEVICES, DEVICES)
     await sql.execute(_ROWS, campaign, DEVICES)
     for statement in _COPY.split(";"):
@@ -102,8 +102,12 @@ async def collect(site: Site, database: Database, campaign: int) -> None:
     """The session of an ingest that has stopped gets all reports dealt, and keeps them."""
     async with site.ingest(database):
         pass
-    payloads = [
+    await raw_mqtt.publish(site.broker, "reports", payloads(campaign), DEVICES)
+
+
+def payloads(campaign: int) -> list[str]:
+    """What each device says, in order."""
+    return [
         f'{{"campaign_id":{campaign},"status":"{status}","progress":{percent},"version":"2.0","attempt":1}}'
         for status, percent in PHASES
     ]
-    await raw_mqtt.publish(site.broker, "reports", payloads, DEVICES)

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+
+from aiokafka import AIOKafkaProducer
 
 from campaign_svc.engine.pace import Pace, pace_of
 from pulse.contracts.kafka import CONTROL, REQUESTS, CampaignControl, DispatchRequest, encode
@@ -34,7 +37,7 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
             started = [await running.enter_async_context(site.dispatcher()) for _ in range(dispatchers)]
             pids = {f"dispatcher-svc {number + 1}": one.pid for number, one in enumerate(started)}
             meter = Meter(pids | site.pids)
-            paces = {name: await _ask(site, *speed) for name, speed in SPEEDS.items()}
+            paces = {name: await ask(site, *speed) for name, speed in SPEEDS.items()}
             await _until_all_seen(watcher, paces)
             section.usages = meter.read()
             section.measures += [_judge(name, watcher, pace, dispatchers) for name, pace in paces.items()]
@@ -44,32 +47,41 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     return section
 
 
-async def _ask(site: Site, rate: float, number: int) -> Pace:
+async def ask(site: Site, rate: float, number: int) -> Pace:
     """A campaign of that rate and all its requests."""
     pace = pace_of(next(campaigns), rate, REQUESTS.partitions, BURST_SECONDS)
-    running = CampaignControl(tenant_id="acme", campaign_id=pace.campaign_id, epoch=1, status="RUNNING", at=now())
-    end, text = now() + timedelta(hours=1), command(pace.campaign_id).text()
     async with kafka_tools.producer(site.topics.bootstrap) as kafka:
-        await kafka.send_and_wait(CONTROL.name, encode(running), key=running.key.encode())
-        sent = []
-        for rank in range(number):
-            request = DispatchRequest(
-                tenant_id="acme",
-                campaign_id=pace.campaign_id,
-                device_id=device_name(rank),
-                attempt=1,
-                epoch=1,
-                bucket=pace.bucket(rank),
-                bucket_rate=pace.bucket_rate,
-                bucket_burst=pace.bucket_burst,
-                not_after=end,
-                expires_at=end,
-                command=text,
-            )
-            key = request.key.encode()
-            sent.append(await kafka.send(REQUESTS.name, encode(request), key=key, partition=pace.partition(rank)))
-        await asyncio.wait(sent)
+        await announce(kafka, pace)
+        await request(kafka, pace, range(number))
     return pace
+
+
+async def announce(kafka: AIOKafkaProducer, pace: Pace) -> None:
+    running = CampaignControl(tenant_id="acme", campaign_id=pace.campaign_id, epoch=1, status="RUNNING", at=now())
+    await kafka.send_and_wait(CONTROL.name, encode(running), key=running.key.encode())
+
+
+async def request(kafka: AIOKafkaProducer, pace: Pace, ranks: Iterable[int]) -> None:
+    """Asks for commands to the devices of these ranks; returns when Kafka has it all."""
+    end, text = now() + timedelta(hours=1), command(pace.campaign_id).text()
+    sent = []
+    for rank in ranks:
+        asked = DispatchRequest(
+            tenant_id="acme",
+            campaign_id=pace.campaign_id,
+            device_id=device_name(rank),
+            attempt=1,
+            epoch=1,
+            bucket=pace.bucket(rank),
+            bucket_rate=pace.bucket_rate,
+            bucket_burst=pace.bucket_burst,
+            not_after=end,
+            expires_at=end,
+            command=text,
+        )
+        key = asked.key.encode()
+        sent.append(await kafka.send(REQUESTS.name, encode(asked), key=key, partition=pace.partition(rank)))
+    await asyncio.wait(sent)
 
 
 async def _until_all_seen(watcher: Watcher, paces: dict[str, Pace]) -> None:

@@ -7,17 +7,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import plot
 from tests.bench.figures import Section
 
 
 def write(sections: Sequence[Section], out: Path) -> None:
-    """Prints the table, and writes `bench.json` into the folder `out`."""
+    """Prints the tables, and writes `bench.json` and `bench.svg` into the folder `out`."""
     console = Console()
     console.print(measures_table(sections))
     console.print(usage_table(sections))
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps([section.as_json() for section in sections], indent=1)
     (out / "bench.json").write_text(text + "\n", encoding="utf-8")
+    (out / "bench.svg").write_text(plot.picture(sections), encoding="utf-8")
+    console.print(f"{out / 'bench.json'} and {out / 'bench.svg'} have it too")
 
 
 def measures_table(sections: Sequence[Section]) -> Table:

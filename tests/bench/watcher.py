@@ -20,10 +20,14 @@ _CAMPAIGN = re.compile(rb'"campaign_id":(\d+)')
 
 
 class Watcher(asyncio.Protocol):
-    """`seen` has the monotonic times of commands by campaign. It is behind by `late` seconds at most."""
+    """`seen` has the monotonic times of commands by campaign, `devices` whom each was for.
+
+    It is behind by `late` seconds at most.
+    """
 
     def __init__(self, greeting: bytes) -> None:
         self.seen: defaultdict[int, list[float]] = defaultdict(list)
+        self.devices: defaultdict[int, list[str]] = defaultdict(list)
         self.late = 0.0
         self.subscribed = asyncio.Event()
         self._greeting = greeting
@@ -40,6 +44,7 @@ class Watcher(asyncio.Protocol):
                 found = _CAMPAIGN.search(packet.payload)
                 assert found is not None, packet.payload
                 self.seen[int(found[1])].append(at)
+                self.devices[int(found[1])].append(packet.topic.split("/")[3])
             elif isinstance(packet, mqtt5.ConnAckPacket):
                 wanted = [mqtt5.TopicFilter(COMMANDS, max_qos=mqtt5.QoS.AT_MOST_ONCE)]
                 self._transport.write(mqtt5.SubscribePacket(1, wanted).write())

@@ -15,6 +15,8 @@ MAX_REPORT_BYTES = 8192
 MAX_ERROR_CHARACTERS = 500
 
 _REPORT_TOPIC = re.compile(r"^tenant/([^/]+)/device/([^/]+)/ota/status$")
+_PLAIN_REPORT_TOPIC = re.compile(r"tenant/([A-Za-z0-9._:-]{1,128})/device/([A-Za-z0-9._:-]{1,128})/ota/status")
+"""With names that need no second look; they are by far the most."""
 _MARKER_TOPIC = re.compile(r"^pulse/ingest/(\d+)/marker$")
 
 
@@ -28,6 +30,9 @@ def report_topic(tenant_id: str, device_id: str) -> str:
 
 def reporter(topic: str) -> tuple[str, str] | None:
     """Tenant and device of a report topic, or None for any other topic."""
+    plain = _PLAIN_REPORT_TOPIC.fullmatch(topic)
+    if plain is not None:
+        return plain[1], plain[2]
     found = _REPORT_TOPIC.match(topic)
     if found is None or not (is_name(found[1]) and is_name(found[2])):
         return None

@@ -25,7 +25,7 @@ def is_storable(text: str) -> bool:
 
 def is_topic(text: str) -> bool:
     """True for characters that a broker takes in a topic."""
-    return _UNSENT.search(text) is None
+    return (text.isascii() and text.isprintable()) or _UNSENT.search(text) is None
 
 
 def is_name(text: str) -> bool:

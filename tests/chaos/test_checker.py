@@ -97,6 +97,11 @@ def test_a_start_that_was_answered_503_may_have_been_done() -> None:
     assert breaks_only(3, requested(), asked("pause", 10), asked("start", 14, status=503), written(13))
 
 
+def test_a_retry_may_reopen_a_campaign_that_has_completed_while_it_was_paused() -> None:
+    assert not broken(requested(), asked("pause", 10), asked("retry", 14, status=202), written(15))
+    assert breaks_only(3, requested(), asked("pause", 10), asked("retry", 14, status=202), written(13))
+
+
 def test_a_command_that_was_perhaps_written_in_time_is_none_too_late() -> None:
     assert not broken(requested(), asked("pause", 10), written(12, late=1.8))
     assert breaks_only(3, requested(), asked("pause", 10), written(12, late=1.7))

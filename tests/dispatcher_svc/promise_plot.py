@@ -45,14 +45,22 @@ def draw(
 def _in_windows(axes: Axes, commands: Sequence[Written], began: float, rate: float, burst: float) -> None:
     windows = int((commands[-1].at - began) / WINDOW_SECONDS) + 1
     starts = [n * WINDOW_SECONDS for n in range(windows)]
-    bottom = [0] * windows
+    bottom = [0.0] * windows
     for colour, by in zip(COLOURS, sorted({c.by for c in commands}), strict=False):
-        heights = [0] * windows
+        heights = [0.0] * windows
         for line in commands:
             if line.by == by:
-                heights[int((line.at - began) / WINDOW_SECONDS)] += 1
+                _spread(heights, max(0.0, line.earliest - began), line.at - began)
         axes.bar(starts, heights, WINDOW_SECONDS, bottom=bottom, align="edge", color=colour, label=f"dispatcher {by}")
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.axhline(rate * WINDOW_SECONDS, linestyle="--", color="#7f8c8d", label="rate")
     axes.axhline(rate * WINDOW_SECONDS + burst, linestyle=":", color="#b03a2e", label="most in any window")
     axes.set_ylabel(f"in {WINDOW_SECONDS:g} s")
+
+
+def _spread(heights: list[float], earliest: float, at: float) -> None:
+    """A command counts evenly over the time in which it may have been written."""
+    first, last = int(earliest / WINDOW_SECONDS), int(at / WINDOW_SECONDS)
+    for window in range(first, last + 1):
+        begin, end = max(earliest, window * WINDOW_SECONDS), min(at, (window + 1) * WINDOW_SECONDS)
+        heights[window] += (end - begin) / (at - earliest) if at > earliest else 1.0

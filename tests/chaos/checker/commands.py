@@ -10,7 +10,7 @@ from tests.chaos.history import Device, Line, Made, Requested, Written
 
 AFTER_PAUSE_SECONDS = 0.25
 BURST_SECONDS = 0.2
-STOPS = frozenset({"pause", "abort"})
+STOPS, RESUMES = frozenset({"pause", "abort"}), frozenset({"start", "retry"})
 
 
 def by_campaign(story: Story) -> dict[int, list[Written]]:
@@ -26,14 +26,14 @@ def by_campaign(story: Story) -> dict[int, list[Written]]:
 def after_a_pause(story: Story) -> Iterator[Breach]:
     """3: none is written later than 250 ms after pause or abort was answered 200, until it is started again.
 
-    A start without an answer, or answered 503, may have been done.
+    A start without an answer, or answered 503, may have been done; a retry reopens what has completed meanwhile.
     """
     for campaign, commands in by_campaign(story).items():
         asked_of = story.asked_of(campaign)
         for asked in asked_of:
             if asked.change not in STOPS or asked.status != 200:
                 continue
-            until = min((a.at for a in asked_of if a.change == "start" and a.at > asked.at), default=float("inf"))
+            until = min((a.at for a in asked_of if a.change in RESUMES and a.at > asked.at), default=float("inf"))
             for command in commands:
                 if asked.answered + AFTER_PAUSE_SECONDS < command.earliest and command.at < until:
                     late = command.earliest - asked.answered

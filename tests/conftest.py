@@ -31,13 +31,8 @@ LONG = ("e2e", "local")
 """Folders that begin first, so that no worker is left alone with one of them at the end."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A folder's tests share one worker, and with it the parts that they start."""
-    item.add_marker(pytest.mark.xdist_group(_folder(item)))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long folders come first. A worker gets folders in this order, so none meets what a later one leaves behind."""
+    """Long folders come first. A worker gets files in this order, so none meets what a later one leaves behind."""
     items.sort(key=lambda item: LONG.index(_folder(item)) if _folder(item) in LONG else len(LONG))
 
 

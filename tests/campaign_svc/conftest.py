@@ -13,19 +13,7 @@ from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer
 from tests.campaign_svc.rows import Fleet, settings
-from tests.real_parts import Database, Topics
-
-
-@pytest.fixture(scope="session")
-async def topics(topics: Topics) -> Topics:
-    """Emptied before the first test here, since the dispatcher's tests leave requests that nobody can read."""
-    await topics.clear()
-    return topics
-
-
-@pytest.fixture(scope="session")
-def kafka(topics: Topics) -> str:
-    return topics.bootstrap
+from tests.real_parts import Database
 
 
 @pytest.fixture(scope="module")

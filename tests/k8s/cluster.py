@@ -29,6 +29,7 @@ class Cluster:
         self.kubeconfig = folder / "kubeconfig"
         self.environment = {
             "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(folder / "cache"),  # without it, and without a HOME: the folder that it is called in
             "PATH": f"{KUBECTL.parent}{os.pathsep}{os.environ['PATH']}",
         }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pulse_dashboards.panels import Panel, Row, graph, number
+from pulse_dashboards.panels import Panel, Query, Row, graph, number
 
 PROBES = 'route!~"/metrics|/readyz|/healthz"'
 INTERVAL = "$__rate_interval"
@@ -12,6 +12,14 @@ def quantiles(metric: str, by: str = "", where: str = "", share: float = 0.95) -
     """A quantile of a histogram over all that `where` selects, by the labels in `by`."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{where}}}[{INTERVAL}])))"
+
+
+def spread(metric: str, where: str = "", high: float = 0.95) -> tuple[Query, Query]:
+    """The median and a high quantile, by name."""
+    return (quantiles(metric, where=where, share=0.5), "median"), (
+        quantiles(metric, where=where, share=high),
+        f"{high * 100:g} %",
+    )
 
 
 def rates(metric: str, by: str, where: str = "") -> str:
@@ -86,8 +94,7 @@ def database(job: str) -> Iterator[Panel | Row]:
     yield graph(
         "Time of a transaction",
         "From begin to commit.",
-        (quantiles("pulse_db_transaction_seconds", where=of, share=0.5), "median"),
-        (quantiles("pulse_db_transaction_seconds", where=of), "95 %"),
+        *spread("pulse_db_transaction_seconds", of),
         (quantiles("pulse_db_connection_wait_seconds", where=of), "95 % of the wait for a connection"),
         unit="s",
     )

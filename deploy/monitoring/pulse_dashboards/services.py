@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from pulse_dashboards.common import database, health, http, quantiles, rates
+from pulse_dashboards.common import database, health, http, quantiles, rates, spread
 from pulse_dashboards.panels import Json, Panel, Row, dashboard, graph
 
 
 def made() -> Iterator[Json]:
     yield _of("catalog-svc", [*http("catalog-svc"), *database("catalog-svc")])
     yield _of("campaign-svc", [*http("campaign-svc"), *_campaign(), *database("campaign-svc")])
-    yield _of("dispatcher-svc", list(_dispatcher()))
+    yield _of("dispatcher-svc", [*_commands(), *_knowledge()])
     yield _of("status-ingest-svc", [*_ingest(), *database("status-ingest-svc")])
 
 
@@ -56,7 +56,7 @@ def _campaign() -> Iterator[Panel | Row]:
     )
 
 
-def _dispatcher() -> Iterator[Panel | Row]:
+def _commands() -> Iterator[Panel | Row]:
     yield Row("Commands")
     yield graph(
         "Promised and actual",
@@ -91,6 +91,9 @@ def _dispatcher() -> Iterator[Panel | Row]:
         ("pulse_dispatch_partitions", "{{instance}}"),
         ("pulse_dispatch_mqtt_connected", "{{instance}} connected"),
     )
+
+
+def _knowledge() -> Iterator[Panel | Row]:
     yield Row("What it must know before it sends")
     yield graph(
         "Age of knowledge",
@@ -133,8 +136,7 @@ def _ingest() -> Iterator[Panel | Row]:
     yield graph(
         "Messages in a batch",
         "Median and 95th percentile.",
-        (quantiles("pulse_ingest_batch_messages", share=0.5), "median"),
-        (quantiles("pulse_ingest_batch_messages"), "95 %"),
+        *spread("pulse_ingest_batch_messages"),
     )
     yield graph(
         "Time of a batch",

@@ -85,6 +85,17 @@ def test_new_passwords_are_taken_and_the_old_ones_refused(stack: Stack, campaign
     assert not [user for user, new in secrets(stack, ACCOUNTS).items() if welcome(stack, user, new).code != 0]
 
 
+def test_new_passwords_of_administrators_disconnect_no_service(stack: Stack, campaign: Campaign) -> None:
+    database, broker = secret(stack, "postgres_password"), secret(stack, "mqtt_admin_password")
+    with goes_on(stack, campaign), same_processes(stack):
+        typed(stack, "Rotate the administrators' passwords with Compose")
+    assert not database_takes(stack, "iot", database)
+    assert database_takes(stack, "iot", secret(stack, "postgres_password"))
+    assert welcome(stack, "admin", broker).code != 0
+    assert welcome(stack, "admin", secret(stack, "mqtt_admin_password")).code == 0
+    stack.compose("up", "-d", "--no-deps", "--no-recreate", "--wait", "mosquitto")
+
+
 def test_a_group_of_another_name_takes_the_reports_and_leaves_no_session_of_the_old_one(
     stack: Stack, campaign: Campaign
 ) -> None:

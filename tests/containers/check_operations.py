@@ -76,8 +76,10 @@ def test_an_upgrade_replaces_every_process_while_the_api_answers(stack: Stack) -
 
 def test_a_version_that_does_not_start_leaves_the_old_one_at_work(stack: Stack) -> None:
     before = stack.replicas("catalog-svc")
-    stack.run("docker", "tag", f"pulse-ota/dispatcher-svc:{NEXT}", f"pulse-ota/catalog-svc:{BROKEN}")
-    environment = {**stack.environment, "TAG": BROKEN, "WAIT": "8"}
+    stack.run(
+        "docker", "tag", f"pulse-ota/dispatcher-svc:{stack.environment['TAG']}", f"pulse-ota/catalog-svc:{BROKEN}"
+    )
+    environment = {**stack.environment, "TAG": BROKEN, "WAIT": "20"}
     command = ["./anew.sh", "catalog-svc"]
     done = subprocess.run(command, cwd=stack.deploy, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1

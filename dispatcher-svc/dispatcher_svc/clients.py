@@ -70,7 +70,7 @@ class Clients(NamedTuple):
 
 @asynccontextmanager
 async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
-    """Starts the clients; in the end flushes results, then leaves the group. Raises KafkaConnectionError."""
+    """Starts the clients; in the end flushes results. Raises KafkaConnectionError."""
     async with (
         _started(requests_consumer(settings)) as consumer,
         _started(control_reader(settings)) as reader,

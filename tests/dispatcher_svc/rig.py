@@ -73,6 +73,11 @@ class Dispatcher:
         text = (await self.get("/metrics")).text
         return float(next(found for found in text.splitlines() if found.startswith(line + " ")).split()[-1])
 
+    def said(self, event: str) -> list[dict[str, object]]:
+        """The lines of its log with that event."""
+        lines = [fields(line) for line in self.log.read_bytes().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

@@ -187,3 +187,16 @@ async def test_when_one_of_two_leaves_the_other_has_everything(scene: Rig) -> No
     assert set((await scene.settled(campaign, 23)).values()) == {"PUBLISHED"}
     await asyncio.sleep(1.1)
     assert await second.metric("pulse_dispatch_partitions") == 24
+
+
+async def test_when_one_leaves_its_partitions_do_not_wait_for_its_end(scene: Rig) -> None:
+    first, second = await scene.start(), await scene.start()
+    await until(first.is_ready, 10)
+    os.kill(scene.broker.pid, signal.SIGSTOP)
+    try:
+        await first.end(signal.SIGTERM)  # its good-bye to the broker stays unanswered for two seconds
+    finally:
+        os.kill(scene.broker.pid, signal.SIGCONT)
+    taken, [stopped] = second.said("partitions_taken")[-1], first.said("stopped")
+    assert taken["partitions"] == list(range(24))
+    assert str(taken["timestamp"]) < str(stopped["timestamp"])

@@ -26,6 +26,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """A member of the group; offsets are committed by hand."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.member_name,
         group_id=DISPATCHERS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -95,7 +95,7 @@ soak: venv prepare ## campaigns one after the other for MINUTES=20: memory, file
 images: ## a container image of each part: pulse-ota/catalog-svc:dev … ; TAG=1.4.0 for another tag
 	@docker compose -f deploy/compose.yaml --profile development --profile simulator build
 
-CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign)
+CONTAINERS := $(patsubst %,tests/containers/check_%.py,images stack page campaign upkeep operations)
 test-containers: venv ## images, Compose and a campaign of 1,000 devices in real containers; as root it brings the engine
 	@$(BIN)/pytest -v -s -x -o python_files='check_*.py' -o timeout=600 --durations=0 $(CONTAINERS)
 

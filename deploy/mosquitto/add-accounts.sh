@@ -1,6 +1,6 @@
 #!/bin/sh
-# In the broker's container: reads lines `user:password`, and gives each user that password. Others stay as they are, nobody
-# is disconnected.
+# In the broker's container: reads lines `user:password`, and gives each user that password. Others stay as they are; who is
+# connected with another password is disconnected.
 set -eu
 umask 077
 cd /mosquitto/data

@@ -1,5 +1,6 @@
 -- One event per row, merged before; the rules of pulse.contracts.status.step, for a whole batch in one statement.
--- Rows are locked in key order first, so that what is judged is what is changed; the trigger's counters follow.
+-- Rows are locked in key order first, so that what is judged is what is changed; then the devices that were heard; the
+-- triggers' counters come last, with the end of the statement.
 WITH incoming AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::smallint[], $6::text[], $7::text[],
                          $8::integer[])
@@ -11,7 +12,7 @@ WITH incoming AS MATERIALIZED (
     SELECT s.campaign_id, s.device_id                    -- a device is heard: its rows of all campaigns that wait for it
       FROM unnest($9::text[], $10::text[]) AS h (tenant_id, device_id)
       JOIN ota_device_status s USING (tenant_id, device_id)
-     WHERE s.status = 'PENDING' AND s.wait = 'offline'
+     WHERE s.phase = 'PENDING' AND s.wait = 'offline'
 ), locked AS MATERIALIZED (
     SELECT s.campaign_id, s.device_id, s.status, s.attempt, s.failures, s.wait, s.stage
       FROM keys JOIN ota_device_status s USING (campaign_id, device_id)
@@ -67,9 +68,9 @@ WITH incoming AS MATERIALIZED (
         next_attempt_at = CASE
             WHEN j.becomes IS NOT NULL AND j.becomes <> 'PENDING' THEN s.next_attempt_at
             WHEN j.becomes = 'PENDING' AND j.event = 'FAILED' THEN
-                now() + least($11::float8 * power(4, s.failures), 3600) * (0.8 + 0.4 * random()) * interval '1 second'
+                now() + least($13::float8 * power(4, s.failures), 3600) * (0.8 + 0.4 * random()) * interval '1 second'
             WHEN j.becomes = 'PENDING' AND j.event IN ('NO_SUBSCRIBER', 'REFUSED') THEN
-                now() + least($12::float8 * power(2, least(s.offline_tries, 20)), 3600)
+                now() + least($14::float8 * power(2, least(s.offline_tries, 20)), 3600)
                       * (0.8 + 0.4 * random()) * interval '1 second'
             ELSE now() END,
         dispatched_at = CASE
@@ -87,6 +88,25 @@ WITH incoming AS MATERIALIZED (
      WHERE s.campaign_id = j.campaign_id AND s.device_id = j.device_id
        AND (j.becomes IS NOT NULL OR (j.heard AND j.status = 'PENDING' AND j.wait = 'offline'))
     RETURNING s.campaign_id, s.device_id, s.failures, s.error_code
+), said AS (
+    -- Of each device the last word on its version that counts: that of a success only if the success did.
+    SELECT DISTINCT ON (w.tenant_id, w.device_id) w.tenant_id, w.device_id, w.version
+      FROM unnest($9::text[], $10::text[], $11::text[], $12::bigint[])
+           WITH ORDINALITY AS w (tenant_id, device_id, version, campaign_id, nth)
+      LEFT JOIN judged j ON j.campaign_id = w.campaign_id AND j.device_id = w.device_id
+     WHERE w.campaign_id IS NULL OR j.becomes = 'SUCCESS'
+     ORDER BY w.tenant_id, w.device_id, w.nth DESC
+), news AS MATERIALIZED (
+    SELECT d.tenant_id, d.device_id, coalesce(said.version, d.current_version) AS version
+      FROM said JOIN devices d USING (tenant_id, device_id)
+     WHERE (d.last_seen_at IS NULL OR d.last_seen_at < now() - interval '1 minute'
+            OR d.current_version IS DISTINCT FROM coalesce(said.version, d.current_version))
+       AND (SELECT count(*) FROM judged) >= 0    -- no device is locked before all rows are
+     ORDER BY d.tenant_id, d.device_id
+       FOR NO KEY UPDATE OF d
+), noted AS (
+    UPDATE devices d SET last_seen_at = now(), current_version = news.version
+      FROM news WHERE d.tenant_id = news.tenant_id AND d.device_id = news.device_id
 )
 SELECT i.nth, j.status AS was, j.becomes, coalesce(j.attempt, 0) AS attempt, coalesce(j.stage, 0) AS stage,
        coalesce(c.failures, j.failures, 0) AS failures, c.error_code, now() AS at

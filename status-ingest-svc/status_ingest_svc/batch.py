@@ -6,10 +6,7 @@ from typing import NamedTuple
 
 from pulse.contracts.status import FINISHED, REPORTS, Event, Heard, merge
 from status_ingest_svc.reading import Campaign, Device, Message, Presence, Refused, of_campaign
-from status_ingest_svc.store import Applied
-
-WORTH_HALVING = 200
-"""Messages; with fewer, a transaction costs more than what it does."""
+from status_ingest_svc.store import Applied, Sighting
 
 
 class Taken(NamedTuple):
@@ -26,39 +23,34 @@ class Aside(NamedTuple):
     refused: Refused
 
 
-class Claim(NamedTuple):
-    """A device's word on what it runs; that of a success counts only if the success did."""
-
-    device: Device
-    version: str
-    success: tuple[int, str] | None
-
-
 @dataclass(slots=True)
 class Part:
     """What one transaction writes: all reports and results with an attempt, or all without."""
 
     taken: list[Taken] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[Sighting] = field(default_factory=list)
+    """What devices say of their versions, in the order in which they said it."""
     devices: set[Device] = field(default_factory=set)
     """All that were heard, also those whose message has no place in a row."""
 
-    def halves(self) -> "list[Part]":
-        """Two parts that have no device in common, or this one where that is not worth a second transaction."""
-        if len(self.taken) < WORTH_HALVING:
-            return [self]
-        halves = [Part(), Part()]
+    def halves(self) -> "tuple[Part, Part]":
+        """All of it by lanes: no device is in both halves, and each is in the same one of all batches."""
+        halves = Part(), Part()
         for taken in self.taken:
-            halves[_side(taken.heard.device_id)].taken.append(taken)
+            halves[_lane(taken.heard.device_id)].taken.append(taken)
         for claim in self.claims:
-            halves[_side(claim.device[1])].claims.append(claim)
+            halves[_lane(claim.device_id)].claims.append(claim)
         for device in self.devices:
-            halves[_side(device[1])].devices.add(device)
-        return [half for half in halves if half]
+            halves[_lane(device[1])].devices.add(device)
+        return halves
 
     def events(self) -> list[Heard]:
         """At most one for each row."""
         return merge(taken.heard for taken in self.taken)
+
+    def sightings(self) -> list[Sighting]:
+        """Each device that was heard, then what they say of their versions."""
+        return [Sighting(*device) for device in self.devices] + self.claims
 
     def __bool__(self) -> bool:
         return bool(self.taken or self.devices)
@@ -86,7 +78,7 @@ def sort(messages: Iterable[Message], campaigns: Mapping[int, Campaign]) -> Batc
                 _take(batch, Taken(said, message), campaign.version)
         if isinstance(said, Presence):
             batch.presences.append(message)
-            batch.numbered.claims.append(Claim(said.device, said.version, None))
+            batch.numbered.claims.append(Sighting(*said.device, said.version))
             batch.numbered.devices.add(said.device)
         elif isinstance(said, Refused):
             batch.aside.append(Aside(message, said))
@@ -95,7 +87,7 @@ def sort(messages: Iterable[Message], campaigns: Mapping[int, Campaign]) -> Batc
     return batch
 
 
-def _side(device_id: str) -> int:
+def _lane(device_id: str) -> int:
     return hash(device_id) & 1
 
 
@@ -104,20 +96,9 @@ def _take(batch: Batch, taken: Taken, version: str) -> None:
     part = batch.bare if heard.attempt is None and heard.event in REPORTS else batch.numbered
     part.taken.append(taken)
     if heard.event in REPORTS:
-        device = (heard.tenant_id, heard.device_id)
-        part.devices.add(device)
+        part.devices.add((heard.tenant_id, heard.device_id))
         if heard.event is Event.SUCCESS:
-            part.claims.append(Claim(device, version, heard.key))
-
-
-def versions(part: Part, applied: Iterable[Applied]) -> dict[Device, str | None]:
-    """What to note of each device that was heard: the last version that counts, or None."""
-    succeeded = {a.heard.key for a in applied if a.heard.event is Event.SUCCESS and a.becomes is not None}
-    seen: dict[Device, str | None] = dict.fromkeys(part.devices)
-    for claim in part.claims:
-        if claim.success is None or claim.success in succeeded:
-            seen[claim.device] = claim.version
-    return seen
+            part.claims.append(Sighting(heard.tenant_id, heard.device_id, version, heard.campaign_id))
 
 
 def refusal(applied: Applied) -> Refused | None:
@@ -157,5 +138,5 @@ def left(part: Part, applied: Iterable[Applied]) -> tuple[list[Aside], Part]:
             rest.taken.append(taken)
         else:
             aside.append(Aside(taken.message, why))
-    rest.claims = [claim for claim in part.claims if claim.success in refused]
+    rest.claims = [claim for claim in part.claims if (claim.campaign_id, claim.device_id) in refused]
     return aside, rest

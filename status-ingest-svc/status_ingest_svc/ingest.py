@@ -11,12 +11,13 @@ from aiokafka import AIOKafkaProducer
 
 from pulse.contracts.kafka import DeviceStatusChanged
 from pulse.contracts.status import REPORTS, Heard
-from pulse.runtime.db import Pool, transaction
+from pulse.runtime.db import Pool, statement
 from pulse.runtime.kafka import quarantine
 from pulse.runtime.tracing import TRACES, Update
 from status_ingest_svc import metrics, store
-from status_ingest_svc.batch import Aside, Batch, Part, ignored, left, sort, versions
+from status_ingest_svc.batch import Aside, Batch, Part, ignored, left, sort
 from status_ingest_svc.campaigns import Campaigns
+from status_ingest_svc.lanes import Lanes, Load, loads
 from status_ingest_svc.patience import insist, insist_on_kafka
 from status_ingest_svc.reading import Message, Presence, Refused
 from status_ingest_svc.store import Applied, Backoff
@@ -28,15 +29,12 @@ AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sorted batch of `size` messages; `began` on the monotonic clock.
-
-    `steps` are written one after the other, the parts of each, with their events, at the same time.
-    """
+    """A sorted batch of `size` messages; `began` on the monotonic clock."""
 
     size: int
     began: float
     batch: Batch
-    steps: Sequence[Sequence[tuple[Part, Sequence[Heard]]]]
+    loads: Sequence[Load]
     max_attempts: dict[int, int]
 
 
@@ -50,7 +48,7 @@ class Written:
 
 
 class Ingest:
-    """Takes batches; several at a time may be under way, the database decides between them."""
+    """Takes batches; several at a time may be under way, lanes or the database decide between them."""
 
     def __init__(self, database: Pool, kafka: AIOKafkaProducer, transitions: Transitions, backoff: Backoff) -> None:
         self._database = database
@@ -65,7 +63,7 @@ class Ingest:
         Waits while the database is away, and while Kafka is and something has to be put aside. `prepare`, `write` and
         `finish` are its three steps, for who has a batch in each of them at the same time.
         """
-        await self.finish(await self.write(await self.prepare(messages)))
+        await self.finish(await self.write(await self.prepare(messages), Lanes()))
 
     async def prepare(self, messages: Sequence[Message]) -> Prepared:
         """Sorts a batch; asks the database for campaigns only that it has not met before."""
@@ -73,17 +71,18 @@ class Ingest:
         campaigns = await self._campaigns.of(m.said.campaign_id for m in messages if isinstance(m.said, Heard))
         batch = sort(messages, campaigns)
         max_attempts = {number: campaign.max_attempts for number, campaign in campaigns.items()}
-        steps = [[(half, half.events()) for half in part.halves()] for part in (batch.numbered, batch.bare) if part]
-        return Prepared(len(messages), began, batch, steps, max_attempts)
+        return Prepared(len(messages), began, batch, loads(batch), max_attempts)
 
-    async def write(self, prepared: Prepared) -> Written:
-        """Returns when all of it is committed; by halves, so that the database can work on both at once."""
+    async def write(self, prepared: Prepared, lanes: Lanes) -> Written:
+        """Returns when all of it is committed, in both lanes, so that the database can work on two halves at once.
+
+        May be called for the next batch at once: what concerns one device is committed in the order of the calls.
+        """
         written = Written(prepared, list(prepared.batch.aside))
         with TRACES.span("ingest", begins=bool(prepared.size)):
-            for parts in prepared.steps:
-                async with asyncio.TaskGroup() as group:
-                    for part, events in parts:
-                        group.create_task(self._write(written, part, events))
+            async with asyncio.TaskGroup() as group:
+                for load in prepared.loads:
+                    group.create_task(self._write_load(written, load, lanes))
         written.aside += await self._strangers(prepared.batch.presences)
         return written
 
@@ -97,6 +96,11 @@ class Ingest:
             metrics.BATCH_SIZE.observe(written.prepared.size)
             metrics.BATCH_SECONDS.observe(time.perf_counter() - written.prepared.began)
 
+    async def _write_load(self, written: Written, load: Load, lanes: Lanes) -> None:
+        async with lanes.through(load):
+            for part, events in load.parts:
+                await self._write(written, part, events)
+
     async def _write(self, written: Written, part: Part, events: Sequence[Heard]) -> None:
         """Writes a part; a second time only where merging kept an event that no row could take."""
         while part:
@@ -109,12 +113,8 @@ class Ingest:
             events = part.events()
 
     async def _commit(self, part: Part, events: Sequence[Heard], max_attempts: dict[int, int]) -> list[Applied]:
-        """One transaction. Locks: status rows, counters (by the trigger), devices."""
-        async with transaction(self._database) as connection:
-            applied = await store.apply(connection, events, part.devices, max_attempts, self._backoff)
-            if seen := versions(part, applied):
-                await store.see(connection, seen)
-        return applied
+        async with statement(self._database) as connection:
+            return await store.apply(connection, events, part.sightings(), max_attempts, self._backoff)
 
     def _announce(self, applied: Sequence[Applied]) -> None:
         self._transitions.offer(

@@ -11,6 +11,7 @@ from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOption
 from status_ingest_svc import metrics
 from status_ingest_svc.inbox import Inbox
 from status_ingest_svc.ingest import Ingest, Prepared
+from status_ingest_svc.lanes import Lanes
 from status_ingest_svc.leases import Lease
 from status_ingest_svc.patience import insist
 from status_ingest_svc.reading import kind, read_report
@@ -20,8 +21,8 @@ SESSION_EXPIRY = 86_400
 RETRY_SECONDS = 0.5
 REPEAT_SECONDS = 30.0
 """A marker that is still not through is sent again: a broker may lose one, and the first that comes will do."""
-AT_ONCE = 4
-"""Batches at a time: one is awaited, one read, one written, one finished."""
+AT_ONCE = 5
+"""Batches at a time: one is awaited, one read, two written, one finished."""
 FULL = 4
 """So many batches may wait; then the socket is left alone until there is room."""
 
@@ -50,7 +51,8 @@ class Reports:
         self._connected = asyncio.Event()
         self._gone = asyncio.Event()
         self._subscribed = asyncio.Event()
-        self._door, self._reading, self._writing, self._finishing = (asyncio.Lock() for _ in range(4))
+        self._door, self._reading, self._entering, self._writing, self._finishing = (asyncio.Lock() for _ in range(5))
+        self._lanes = Lanes()
         self._asked = 0
         if new_ones:
             metrics.WAITING.set_function(self._inbox.__len__)
@@ -101,7 +103,7 @@ class Reports:
 
     async def rest(self) -> None:
         """Leaves after the batches at hand; the session stays with the broker and goes on collecting reports."""
-        async with self._reading, self._writing, self._finishing:
+        async with self._reading, self._entering, self._writing, self._finishing:
             with suppress(ConnectionLost):
                 await self._client.disconnect()
 
@@ -163,9 +165,9 @@ class Reports:
                 await self._gone.wait()
 
     async def _settle(self) -> None:
-        """Takes batch after batch through a door and three rooms, each of which has place for one.
+        """Takes batch after batch through a door and four rooms, each of which has place for one.
 
-        So one is read while the database writes the one before, and none overtakes: who has a room keeps it until it
+        So one is read while the database writes the two before, and none overtakes: who has a room keeps it until it
         has the next.
         """
         while True:
@@ -173,10 +175,12 @@ class Reports:
             batch = await self._inbox.batch()
             await self._step(self._door, self._reading)
             prepared = await self._read(batch)
-            await self._step(self._reading, self._writing)
-            written = await self._ingest.write(prepared)
+            await self._step(self._reading, self._entering)
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(self._ingest.write(prepared, self._lanes))
+                await self._step(self._entering, self._writing)
             await self._step(self._writing, self._finishing)
-            await self._ingest.finish(written)
+            await self._ingest.finish(writing.result())
             self._client.acknowledge(batch)
             self._pass(batch)
             self._finishing.release()

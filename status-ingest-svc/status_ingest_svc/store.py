@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pulse.contracts.status import Heard, Status
 from pulse.runtime.db import Connection, Pool
 from status_ingest_svc.reading import Campaign, Device
 
+T = TypeVar("T")
 APPLY = (Path(__file__).parent / "apply.sql").read_text(encoding="utf-8")
 
 
@@ -34,18 +35,29 @@ class Applied(NamedTuple):
     at: datetime
 
 
+class Sighting(NamedTuple):
+    """A device was heard. `version` is what it says to run; with `campaign_id` only if its success there counts."""
+
+    tenant_id: str
+    device_id: str
+    version: str | None = None
+    campaign_id: int | None = None
+
+
 async def apply(
     connection: Connection,
     events: Sequence[Heard],
-    devices: Iterable[Device],
+    sightings: Iterable[Sighting],
     max_attempts: Mapping[int, int],
     backoff: Backoff,
 ) -> list[Applied]:
-    """One guarded statement for at most one event per row; rows that wait for one of `devices` become due.
+    """One guarded statement for at most one event per row.
 
-    `max_attempts` by campaign. Must be the transaction's first statement on status rows, and its only one.
+    Of devices that were heard it notes when, at most once a minute, and the version they run, where it is another one;
+    rows that wait for one of them become due. `max_attempts` by campaign. Must be its transaction's only statement:
+    it takes locks in the order of status rows, devices, counters.
     """
-    tenants, names = _columns(devices, 2)
+    tenants, names, versions, successes = _columns(sightings, 4)
     records = await connection.fetch(
         APPLY,
         [e.campaign_id for e in events],
@@ -58,6 +70,8 @@ async def apply(
         [max_attempts[e.campaign_id] for e in events],
         tenants,
         names,
+        _sparse(versions),
+        _sparse(successes),
         backoff.retry,
         backoff.offline,
     )
@@ -77,32 +91,6 @@ async def apply(
 
 
 _STATUS: Mapping[str | None, Status] = {status.value: status for status in Status}
-
-
-async def see(connection: Connection, versions: Mapping[Device, str | None]) -> None:
-    """Notes that devices were heard, at most once a minute, and the version they run, where it is another one.
-
-    Must be the transaction's last statement: rows of `devices` are locked after all others.
-    """
-    tenants, names = _columns(versions, 2)
-    await connection.execute(
-        """
-        WITH news AS MATERIALIZED (
-            SELECT d.tenant_id, d.device_id, coalesce(seen.version, d.current_version) AS version
-              FROM unnest($1::text[], $2::text[], $3::text[]) AS seen (tenant_id, device_id, version)
-              JOIN devices d USING (tenant_id, device_id)
-             WHERE d.last_seen_at IS NULL OR d.last_seen_at < now() - interval '1 minute'
-                OR d.current_version IS DISTINCT FROM coalesce(seen.version, d.current_version)
-             ORDER BY d.tenant_id, d.device_id
-               FOR NO KEY UPDATE OF d
-        )
-        UPDATE devices d SET last_seen_at = now(), current_version = news.version
-          FROM news WHERE d.tenant_id = news.tenant_id AND d.device_id = news.device_id
-        """,
-        tenants,
-        names,
-        list(versions.values()),
-    )
 
 
 async def registered(pool: Pool, devices: Iterable[Device]) -> set[Device]:
@@ -128,10 +116,10 @@ async def campaigns(pool: Pool, ids: Iterable[int]) -> dict[int, Campaign]:
     return {number: Campaign(tenant, version, attempts) for number, tenant, version, attempts in records}
 
 
-def _sparse(column: list[str | None]) -> list[str | None]:
+def _sparse(column: list[T | None]) -> list[T | None]:
     """Nothing in place of nulls alone: `unnest` fills a shorter column up with nulls."""
     return column if any(value is not None for value in column) else []
 
 
-def _columns(rows: Iterable[Sequence[str]], width: int) -> list[list[str]]:
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

@@ -4,6 +4,7 @@ import time
 
 import asyncpg
 
+from tests.bench import copies
 from tests.bench.figures import Measure, Section
 from tests.bench.fleet_rows import NEW, operator, put_devices, put_firmware
 from tests.bench.meter import Meter
@@ -13,10 +14,6 @@ from tests.status_ingest_svc.world import world
 
 DEVICES = 1_000_000
 TENANT = "bench"
-LIKE_IT = """
-CREATE TABLE raw (LIKE ota_device_status INCLUDING ALL)
-    WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)
-"""
 
 
 async def measure(site: Site, runs: int, say: Say) -> Section:
@@ -47,9 +44,9 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
 
 async def _raw_seconds(sql: asyncpg.Connection, campaign: int) -> float:
     await sql.execute("CHECKPOINT", timeout=300)
-    await sql.execute(LIKE_IT)
+    await copies.make(sql, "raw")
     began = time.perf_counter()
-    await sql.execute("INSERT INTO raw SELECT * FROM ota_device_status WHERE campaign_id = $1", campaign, timeout=300)
+    await copies.fill(sql, "raw", campaign)
     seconds = time.perf_counter() - began
     await sql.execute("DROP TABLE raw")
     await sql.execute("CHECKPOINT", timeout=300)

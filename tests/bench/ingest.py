@@ -7,7 +7,7 @@ from functools import partial
 import asyncpg
 
 from pulse.contracts.kafka import DEVICE_STATUS
-from tests.bench import kafka_tools, progress, raw_mqtt
+from tests.bench import copies, kafka_tools, progress, raw_mqtt
 from tests.bench.figures import Measure, Section
 from tests.bench.meter import Meter
 from tests.bench.raw_mqtt import device_name
@@ -30,12 +30,6 @@ SELECT $1, 'd' || lpad(n::text, 7, '0'), 'acme', n, 'DISPATCHED', 1, now(), now(
 _DEVICES = """
 INSERT INTO devices (tenant_id, device_id, device_type, current_version)
 SELECT 'acme', 'd' || lpad(n::text, 7, '0'), 'gw2', '1.0' FROM generate_series(0, $1::int - 1) n
-"""
-_COPY = """
-CREATE TABLE bare (LIKE ota_device_status INCLUDING ALL)
-    WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-INSERT INTO bare SELECT * FROM ota_device_status;
-VACUUM ANALYZE bare, ota_device_status, devices
 """
 _BARE = """
 UPDATE bare s SET status = i.status, progress_pct = i.progress, last_report_at = now(),
@@ -62,7 +56,7 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
             limits.append(await bare_rate(seen.sql, campaign))
             await collect(site, database, campaign)
             async with kafka_tools.growth(site.topics.bootstrap, DEVICE_STATUS) as announced:
-                async with site.ingest(database) as one:
+                async with site.ingest(database, INGEST_BATCH="1000") as one:
                     meter = Meter({"status-ingest-svc": one.pid, **site.pids})
                     done = partial(seen.sql.fetchval, DONE, campaign)
                     rates.append(await progress.rate(one.child, done, len(PHASES) * DEVICES))
@@ -77,8 +71,9 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
 async def fill(sql: asyncpg.Connection, campaign: int) -> None:
     await sql.execute(_DEVICES, DEVICES)
     await sql.execute(_ROWS, campaign, DEVICES)
-    for statement in _COPY.split(";"):
-        await sql.execute(statement)
+    await copies.make(sql, "bare")
+    await copies.fill(sql, "bare", campaign)
+    await sql.execute("VACUUM ANALYZE bare, ota_device_status, devices")
 
 
 async def bare_rate(sql: asyncpg.Connection, campaign: int) -> float:

@@ -44,7 +44,9 @@ async def say(ingest: Pool, campaign: int, attempt: int, **said: tuple[Event, st
     """A batch of reports, by device, as ingest writes it."""
     heard = [Heard(TENANT, campaign, name, attempt, event, None, code, code) for name, (event, code) in said.items()]
     async with transaction(ingest) as conn:
-        await ingest_store.apply(conn, heard, {(TENANT, name): None for name in said}, {campaign: 3}, AT_ONCE)
+        await ingest_store.apply(
+            conn, heard, [ingest_store.Sighting(TENANT, name) for name in said], {campaign: 3}, AT_ONCE
+        )
 
 
 async def remembered(fleet: Fleet, campaign: int) -> list[Failed]:

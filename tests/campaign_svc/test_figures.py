@@ -64,10 +64,9 @@ async def claim(loops: Pool, campaign: int, most: int = 1000) -> list[rollout_st
 async def take(ingest: Pool, campaign: int, said: Sequence[Said]) -> None:
     """A batch of ingest, as it writes one."""
     heard = [Heard(TENANT, campaign, device, attempt, event, None, code, code) for device, attempt, event, code in said]
-    devices = {(TENANT, device): random.choice(["2.0", "2.1", None]) for device, *_ in said}
+    sightings = [ingest_store.Sighting(TENANT, device, random.choice(["2.0", "2.1", None])) for device, *_ in said]
     async with transaction(ingest) as conn:
-        await ingest_store.apply(conn, heard, devices, {campaign: 3}, AT_ONCE)
-        await ingest_store.see(conn, devices)
+        await ingest_store.apply(conn, heard, sightings, {campaign: 3}, AT_ONCE)
 
 
 async def pace(fleet: Fleet, campaign: int) -> int:
@@ -154,7 +153,9 @@ async def test_versions_and_devices_heard_follow_every_change_of_a_device(
 ) -> None:
     await register(fleet, 10, "v")
     async with transaction(ingest) as conn:
-        await ingest_store.see(conn, {(TENANT, f"v{n}"): "2.0" for n in range(4)})
+        await ingest_store.apply(
+            conn, [], [ingest_store.Sighting(TENANT, f"v{n}", "2.0") for n in range(4)], {}, AT_ONCE
+        )
     changed = [NewDevice(device_id=f"v{n}", device_type="gw3", current_version="3.0") for n in range(3, 12)]
     await fleet_acts.register_all(api, WHO, Once(None, "", 200), changed)
     await fleet_acts.delete(api, WHO, "v11")

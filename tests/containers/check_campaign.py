@@ -2,19 +2,18 @@
 container in between: nothing is lost, nothing is done twice."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.watch import MISCOUNTED, TWICE_ACTIVE
 from tests.containers import fleet as fleets
 from tests.containers.engine import say
 from tests.containers.faults import cut_off, kill_9, paused, start, stop
 from tests.containers.figures import Figures
-from tests.containers.fleet import NEW, TENANT, Campaign, Fleet
-from tests.containers.stack import SERVICES, Stack, until
+from tests.containers.fleet import Campaign, Fleet
+from tests.containers.stack import SERVICES, Stack
+from tests.containers.verdict import each_installed_once, nothing_is_lost
 
 DEVICES, RATE = 1000, 600
 FAULT_SECONDS = 8
@@ -39,7 +38,8 @@ def test_a_campaign_survives_all_that_can_happen_to_containers(
     ended = campaign.until_completed(300)
     figures.note(f"campaign of {DEVICES}, {RATE} a minute, 12 faults", time.monotonic() - since, "s")
     say(f"completed: {ended['status_breakdown']}")
-    nothing_is_lost(stack, fleet, ended, tmp_path)
+    nothing_is_lost(fleet, ended, tmp_path)
+    each_installed_once(fleet)
     memory(stack, figures)
 
 
@@ -79,28 +79,6 @@ def with_three_replicas(stack: Stack, campaign: Campaign) -> None:
     campaign.until_done(0.76)
     kill_9(stack, broker)
     campaign.until_done(0.85)
-
-
-def nothing_is_lost(stack: Stack, fleet: Fleet, ended: fleets.Json, folder: Path) -> None:
-    """Rows, counters and what the devices themselves know say the same; each device did its update once."""
-    assert (ended["total_devices"], ended["succeeded"], ended["failed"]) == (DEVICES, DEVICES, 0)
-    states = stack.rows(f"SELECT status, count(*) FROM ota_device_status WHERE tenant_id = '{TENANT}' GROUP BY 1")
-    assert states == [["SUCCESS", str(DEVICES)]]
-    for query in (MISCOUNTED, TWICE_ACTIVE):
-        assert stack.rows(query.replace("$1", f"ARRAY['{TENANT}']")) == []
-    memories = fleet.memories(folder)
-    assert Counter(memory.version for memory in memories.values()) == {NEW: DEVICES}
-    assert not [user for user, memory in memories.items() if memory.at_hand or memory.waiting]
-    until(lambda: fleet.counted("installed") >= DEVICES, "the simulator says so too", 20)
-    assert (fleet.counted("installed"), fleet.counted("failed")) == (DEVICES, 0)
-    assert quarantined(stack) == 0
-
-
-def quarantined(stack: Stack) -> int:
-    """Messages that the services could not take."""
-    tool = ("/opt/kafka/bin/kafka-get-offsets.sh", "--bootstrap-server", "localhost:9092")
-    said = stack.compose("exec", "-T", "kafka", *tool, "--topic", "ota.quarantine.v1")
-    return sum(int(line.rpartition(":")[2]) for line in said.split())
 
 
 def memory(stack: Stack, figures: Figures) -> None:

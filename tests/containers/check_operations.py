@@ -1,6 +1,5 @@
 """docs/operations.md, typed: a backup, an upgrade and a restore, as the lines for Compose stand there."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,34 +7,16 @@ from threading import Event, Thread
 
 import httpx
 
-from local_stack.layout import ROOT
-from tests.containers.engine import say
 from tests.containers.fleet import operator
+from tests.containers.operations_page import typed
 from tests.containers.stack import SERVICES, Stack
 
-PAGE = ROOT / "docs" / "operations.md"
 IMAGES = (*SERVICES, "gateway", "setup")
 NEXT = "0.2.0"
 """The tag in the page's lines."""
-SECONDS = 400
+BROKEN = "0.3.0"
+"""Another service's image under catalog-svc's name: it misses its settings, and ends at once."""
 NOBODY = 0
-
-
-def lines_below(heading: str) -> str:
-    """The shell lines between a heading of the page and the next one."""
-    page = PAGE.read_text(encoding="utf-8")
-    section = page.split(f"### {heading}\n", 1)[1].split("\n#", 1)[0]
-    [block] = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return str(block)
-
-
-def typed(stack: Stack, heading: str) -> None:
-    say(f"typing {heading!r} of {PAGE.name}")
-    command = ["bash", "-euo", "pipefail", "-c", lines_below(heading)]
-    done = subprocess.run(
-        command, cwd=stack.deploy, env=stack.environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
 @contextmanager
@@ -91,6 +72,19 @@ def test_an_upgrade_replaces_every_process_while_the_api_answers(stack: Stack) -
     assert len(statuses) > 20
     assert set(statuses) <= {200, NOBODY}
     assert statuses.count(NOBODY) < 20, "only the single gateway is away for a moment, while it is replaced"
+
+
+def test_a_version_that_does_not_start_leaves_the_old_one_at_work(stack: Stack) -> None:
+    before = stack.replicas("catalog-svc")
+    stack.run("docker", "tag", f"pulse-ota/dispatcher-svc:{NEXT}", f"pulse-ota/catalog-svc:{BROKEN}")
+    environment = {**stack.environment, "TAG": BROKEN, "WAIT": "8"}
+    command = ["./anew.sh", "catalog-svc"]
+    done = subprocess.run(command, cwd=stack.deploy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "KAFKA_BOOTSTRAP" in done.stderr, "its last words say why"
+    assert "the old one goes on" in done.stderr
+    assert stack.replicas("catalog-svc") == before
+    stack.until_healthy("catalog-svc", seconds=1)
 
 
 def test_a_restore_brings_back_what_the_backup_has_and_nothing_else(stack: Stack) -> None:

@@ -31,11 +31,12 @@ def operator(stack: Stack, tenant: str = TENANT) -> httpx.Client:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Devices that are connected, with TLS; `size` of them."""
+    """Devices of a tenant that are connected, with TLS; `size` of them."""
 
     stack: Stack
     api: httpx.Client
     size: int
+    tenant: str
 
     def memories(self, folder: Path) -> dict[str, Memory]:
         """What each device of the tenant knows, by its user name."""
@@ -43,29 +44,42 @@ class Fleet:
         file.write_text(self.stack.compose("exec", "-T", "fleetsim", "cat", "/var/lib/fleetsim/memories"))
         journal = Journal(file)
         journal.close()
-        return {user: memory for user, memory in journal.memories.items() if user.startswith(f"{TENANT}/")}
+        return {user: memory for user, memory in journal.memories.items() if user.startswith(f"{self.tenant}/")}
 
     def counted(self, what: str) -> int:
         """A number of the line in which the simulator says what its devices have done."""
         numbers = re.findall(rf"(\d+)(?: of \d+)? {what}", self.stack.compose("logs", "--tail", "1", "fleetsim"))
         return int(numbers[-1]) if numbers else 0
 
+    def until_connected(self) -> None:
+        """Returns when all but those that are away for a while are connected."""
+        most = 0.9 * self.size
+        took = until(lambda: self.counted("devices connected") > most, "the devices connect", CONNECT_SECONDS)
+        say(f"connected after {took:.0f} s")
 
-def connected(stack: Stack, api: httpx.Client, size: int) -> Fleet:
-    """New devices: known to the API, members of one group, with accounts at the broker, simulated, online."""
+    def restarted(self) -> None:
+        """The simulator starts anew, as if all devices had; returns when they are connected."""
+        self.stack.compose("restart", "fleetsim")
+        self.until_connected()
+
+
+def connected(stack: Stack, api: httpx.Client, size: int, tenant: str = TENANT) -> Fleet:
+    """New devices of the tenant: known to the API, in one group, with accounts at the broker, simulated, online.
+
+    `api` is its operator's.
+    """
     devices = ["device_id,device_type,current_version"]
     devices += [f"d{number:04},{DEVICE_TYPE},{OLD}" for number in range(size)]
     csv = "\n".join(devices) + "\n"
     say(f"{size} devices: accounts at the broker, import over REST, simulator")
-    (stack.deploy / "secrets" / "fleet.jsonl").write_text(stack.run("./accounts.sh", TENANT, stdin=csv))
+    (stack.deploy / "secrets" / "fleet.jsonl").write_text(stack.run("./accounts.sh", tenant, stdin=csv))
     _good(api.post("/device-groups", json={"group_id": GROUP, "name": "All"}))
     text = {"Content-Type": "text/csv"}
     imported = _good(api.post("/devices/import", params={"group_id": GROUP}, content=csv, headers=text))
     assert (imported["created"], imported["added_to_group"]) == (size, size)
     stack.compose("up", "-d", "--no-deps", "--force-recreate", "fleetsim", seconds=120)
-    fleet = Fleet(stack, api, size)
-    took = until(lambda: fleet.counted("devices connected") > 0.9 * size, "the devices connect", CONNECT_SECONDS)
-    say(f"connected after {took:.0f} s")
+    fleet = Fleet(stack, api, size, tenant)
+    fleet.until_connected()
     return fleet
 
 
@@ -85,10 +99,18 @@ class Campaign:
             return {}
         return _good(answer) if answer.status_code < 500 else {}
 
+    def succeeded(self) -> int:
+        """Devices that have; 0 while nobody can answer."""
+        return int(self.get().get("succeeded", 0))
+
+    def change_rate(self, rate: int) -> None:
+        """In devices per minute."""
+        _good(self._api.patch(f"/ota/campaigns/{self.id}", json={"rollout_rate": rate}))
+
     def until_done(self, share: float, seconds: float = 180) -> None:
         """Returns when that share of the devices has succeeded."""
         wanted = int(share * self._size)
-        until(lambda: self.get().get("succeeded", 0) >= wanted, f"{wanted} devices done: {self.get()}", seconds)
+        until(lambda: self.succeeded() >= wanted, f"{wanted} devices done: {self.get()}", seconds)
         say(f"{wanted} of {self._size} devices done")
 
     def until_completed(self, seconds: float) -> Json:

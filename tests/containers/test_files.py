@@ -103,6 +103,38 @@ def test_the_broker_s_certificate_is_made_anew_for_another_name(made: Path) -> N
     assert authority.read_bytes() == before
 
 
+def test_the_authority_is_exchanged_in_three_steps_and_files_stay_the_ones_that_are_mounted(made: Path) -> None:
+    certificate, authority = made / "secrets" / "mqtt.crt", made / "secrets" / "mqtt_ca.crt"
+    mounted = [file.stat().st_ino for file in (certificate, authority)]
+    old = made / "old.crt"
+    shutil.copy(authority, old)
+
+    def verified_by(*steps: str) -> tuple[bool, bool]:
+        """Whether the broker's certificate is good for those who have the old authority, and the present file."""
+        subprocess.run([made / "secrets.sh", *steps], check=True, capture_output=True, timeout=30)
+        strictly = ("openssl", "verify", "-x509_strict", "-CAfile")
+        old_alone, present = (
+            subprocess.run([*strictly, str(trusted), str(certificate)], check=False, capture_output=True).returncode
+            for trusted in (old, authority)
+        )
+        return old_alone == 0, present == 0
+
+    assert verified_by("next-authority") == (True, True)
+    assert verified_by("use-next-authority") == (False, True)
+    assert verified_by("drop-old-authority") == (False, True)
+    assert authority.read_text().count("BEGIN CERTIFICATE") == 1
+    assert [file.stat().st_ino for file in (certificate, authority)] == mounted
+
+
+@pytest.mark.parametrize("step", ["use-next-authority", "drop-the-lot"])
+def test_a_step_out_of_turn_changes_nothing_and_says_why(made: Path, step: str) -> None:
+    authority = made / "secrets" / "mqtt_ca.crt"
+    before = authority.read_bytes()
+    done = subprocess.run([made / "secrets.sh", step], check=False, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, authority.read_bytes()) == (1, before)
+    assert done.stderr.startswith("secrets.sh: ")
+
+
 def test_the_compose_file_mounts_and_builds_from_what_is_in_the_checkout() -> None:
     services = compose()["services"].values()
     mounted = [mount.partition(":")[0] for service in services for mount in service.get("volumes", [])]

@@ -1,7 +1,7 @@
 """The statement that ingest writes with, on the real database, under ingest's own role."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -11,7 +11,7 @@ from pulse.contracts.status import REPORTS, RESULTS, Effect, Event, Heard, Row, 
 from pulse.runtime import db
 from status_ingest_svc import store
 from status_ingest_svc.batch import refusal
-from status_ingest_svc.store import Applied, Backoff
+from status_ingest_svc.store import Applied, Backoff, Sighting
 from tests.real_parts import Database
 from tests.status_ingest_svc.world import TENANT, World, as_row, is_possible, names
 
@@ -29,15 +29,13 @@ def heard(campaign: int, device: str, event: Event, attempt: int | None = 1) -> 
     return Heard(TENANT, campaign, device, attempt, event)
 
 
-async def apply(pool: db.Pool, *events: Heard, max_attempts: int = 3, devices: set[str] | None = None) -> list[Applied]:
-    reporters = {e.device_id for e in events if e.event in REPORTS} if devices is None else devices
-    async with db.transaction(pool) as connection:
+async def apply(
+    pool: db.Pool, *events: Heard, max_attempts: int = 3, sightings: Iterable[Sighting] = ()
+) -> list[Applied]:
+    seen = [*(Sighting(TENANT, e.device_id) for e in events if e.event in REPORTS), *sightings]
+    async with db.statement(pool) as connection:
         return await store.apply(
-            connection,
-            events,
-            {(TENANT, device) for device in reporters},
-            {event.campaign_id: max_attempts for event in events},
-            BACKOFF,
+            connection, events, seen, {event.campaign_id: max_attempts for event in events}, BACKOFF
         )
 
 
@@ -75,7 +73,7 @@ async def test_a_batch_that_waited_for_another_judges_what_that_one_left(
     [device] = names(1)
     campaign = await seen.campaign([device], Q1)
     async with asyncio.TaskGroup() as group, db.transaction(pool) as connection:
-        await store.apply(connection, [heard(campaign, device, first)], set(), {campaign: 3}, BACKOFF)
+        await store.apply(connection, [heard(campaign, device, first)], [], {campaign: 3}, BACKOFF)
         later = group.create_task(apply(pool, heard(campaign, device, event)))
         await seen.until_somebody_waits()
     [applied] = later.result()
@@ -128,7 +126,7 @@ async def test_a_device_that_is_heard_is_due_in_all_its_campaigns(pool: db.Pool,
     refused = await seen.campaign([device], Row(Status.PENDING, 1, 0, Wait.REFUSED), offline_tries=4)
     foreign = await seen.campaign([device], waiting, tenant="globex", offline_tries=4)
 
-    assert await apply(pool, devices={device}) == []
+    assert await apply(pool, sightings=[Sighting(TENANT, device)]) == []
 
     for campaign in campaigns:
         row = await seen.row(campaign, device)
@@ -214,9 +212,76 @@ async def test_a_device_is_noted_as_seen_once_a_minute_and_its_version_at_once(p
     assert later["current_version"] == "1.1"
 
 
-async def _see(pool: db.Pool, device: str, version: str | None) -> None:
+async def test_a_success_that_does_not_count_says_nothing_of_the_version(pool: db.Pool, seen: World) -> None:
+    succeeds, is_late = devices = names(2)
+    await seen.register(devices)
+    campaign = await seen.campaign()
+    await seen.rows(campaign, [(succeeds, Row(Status.INSTALLING, 1, 0)), (is_late, Row(Status.FAILED, 1, 3))])
+    events = [heard(campaign, device, Event.SUCCESS) for device in devices]
+    await apply(pool, *events, sightings=[Sighting(TENANT, device, "2.0", campaign) for device in devices])
+    assert (await seen.device(succeeds))["current_version"] == "2.0"
+    late = await seen.device(is_late)
+    assert late["current_version"] == "1.0"
+    assert late["last_seen_at"] is not None
+
+
+async def test_of_several_words_on_a_version_the_last_that_counts_is_noted(pool: db.Pool, seen: World) -> None:
+    [device] = names(1)
+    await seen.register([device])
+    campaign = await seen.campaign([device], Row(Status.INSTALLING, 1, 0))
+    success = Sighting(TENANT, device, "2.0", campaign)
+
+    async def says(*words: Sighting, events: Sequence[Heard] = ()) -> str:
+        await apply(pool, *events, sightings=words)
+        return str((await seen.device(device))["current_version"])
+
+    assert await says(Sighting(TENANT, device, "1.5"), Sighting(TENANT, device, "1.6")) == "1.6"
+    done = heard(campaign, device, Event.SUCCESS)
+    assert await says(Sighting(TENANT, device, "1.7"), success, events=[done]) == "2.0"
+    assert await says(Sighting(TENANT, device, "3.0"), success, events=[done]) == "3.0", "it had succeeded before"
+
+
+async def test_a_version_is_noted_when_no_row_changes(pool: db.Pool, seen: World) -> None:
+    [device] = names(1)
+    await seen.register([device])
+    [applied] = await apply(
+        pool, heard(1_000_000, device, Event.DOWNLOADING), sightings=[Sighting(TENANT, device, "1.1")]
+    )
+    assert applied.was is None
+    assert (await seen.device(device))["current_version"] == "1.1"
+
+
+@pytest.mark.parametrize(
+    ("status", "event", "in_place"),
+    [
+        (Status.DISPATCHED, Event.DOWNLOADING, 1),
+        (Status.DOWNLOADING, Event.INSTALLING, 1),
+        (Status.INSTALLING, Event.SUCCESS, 0),
+    ],
+)
+async def test_what_a_device_reports_on_its_way_touches_no_index(
+    pool: db.Pool, seen: World, status: Status, event: Event, in_place: int
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device], Row(status, 1, 0))
     async with db.transaction(pool) as connection:
-        await store.see(connection, {(TENANT, device): version})
+        before = await _updates(connection)
+        await store.apply(connection, [heard(campaign, device, event)], [], {campaign: 3}, BACKOFF)
+        after = await _updates(connection)
+    assert [now - then for then, now in zip(before, after, strict=True)] == [1, in_place]
+
+
+async def _updates(connection: db.Connection) -> list[int]:
+    """Of rows of campaigns, by this connection: all, and those in place."""
+    row = await connection.fetchrow(
+        "SELECT pg_stat_get_xact_tuples_updated(t), pg_stat_get_xact_tuples_hot_updated(t)"
+        "  FROM CAST('ota_device_status' AS regclass) t"
+    )
+    return list(row or ())
+
+
+async def _see(pool: db.Pool, device: str, version: str | None) -> None:
+    await apply(pool, sightings=[Sighting(TENANT, device, version)])
 
 
 async def _wait(seen: World, campaign: int, device: str) -> float:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from pulse.contracts.status import Event, Heard, Status, merge
-from status_ingest_svc.batch import Batch, ignored, left, sort, versions
+from status_ingest_svc.batch import Batch, ignored, left, sort
 from status_ingest_svc.reading import Campaign, Message, Presence, Refused
-from status_ingest_svc.store import Applied
+from status_ingest_svc.store import Applied, Sighting
 
 D1, D2 = ("acme", "d1"), ("acme", "d2")
 CAMPAIGNS = {7: Campaign("acme", "2.0", 3), 8: Campaign("globex", "9.0", 3)}
@@ -52,14 +52,11 @@ def test_another_tenants_campaign_is_unknown() -> None:
     assert aside.refused.reason == "unknown_campaign"
 
 
-def test_of_several_words_on_its_version_the_last_that_counts_is_kept() -> None:
-    success = report(Event.SUCCESS)
-    done = [applied(success, Status.INSTALLING, Status.SUCCESS)]
-    late = [applied(success, Status.SUCCESS)]
-    assert versions(batch(presence("1.0"), success).numbered, done) == {D1: "2.0"}
-    assert versions(batch(success, presence("1.0")).numbered, done) == {D1: "1.0"}
-    assert versions(batch(presence("3.0"), success).numbered, late) == {D1: "3.0"}
-    assert versions(batch(report(Event.DOWNLOADING)).numbered, []) == {D1: None}
+def test_a_devices_words_on_its_version_keep_their_order_and_a_success_its_campaign() -> None:
+    part = batch(presence("1.0"), report(Event.SUCCESS), presence("1.1")).numbered
+    words = [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
+    assert part.sightings() == [Sighting(*D1), *words]
+    assert batch(report(Event.DOWNLOADING)).numbered.sightings() == [Sighting(*D1)]
 
 
 def test_all_messages_of_a_device_that_is_not_in_the_campaign_are_put_aside() -> None:
@@ -78,7 +75,7 @@ def test_what_an_impossible_attempt_hid_is_written_after_all() -> None:
     aside, rest = left(part, [applied(impossible, Status.DISPATCHED)])
     assert [(a.message, a.refused.reason) for a in aside] == [(impossible, "wrong_attempt")]
     assert [taken.message for taken in rest.taken] == [good]
-    assert versions(rest, [applied(good, Status.DISPATCHED, Status.SUCCESS)]) == {D1: "2.0"}
+    assert rest.sightings() == [Sighting(*D1, "2.0", 7)]
 
 
 def test_nothing_is_left_of_a_part_that_met_its_rows() -> None:

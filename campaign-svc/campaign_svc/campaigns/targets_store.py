@@ -41,7 +41,7 @@ WITH {_TARGETS.format(materialized="")}
 SELECT t.skip, count(*) AS devices, count(busy.device_id) AS busy
   FROM targets t LEFT JOIN ota_device_status busy
     ON busy.tenant_id = $1 AND busy.device_id = t.device_id
-   AND busy.status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING')
+   AND busy.phase IN ('QUEUED', 'AT_WORK')
  GROUP BY t.skip
 """
 

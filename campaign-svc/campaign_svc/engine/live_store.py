@@ -23,9 +23,9 @@ _LOOK = f"""
 SELECT c.*, f.file_url, f.file_size_bytes, f.checksum_sha256, f.status = 'WITHDRAWN' AS withdrawn,
     clock_timestamp() AS now,
     (SELECT r.not_after < {CAUGHT_UP} - make_interval(secs => $2) FROM ota_device_status r
-     WHERE r.campaign_id = c.id AND r.status = 'QUEUED' ORDER BY r.not_after LIMIT 1) AS overdue,
+     WHERE r.campaign_id = c.id AND r.phase = 'QUEUED' ORDER BY r.not_after LIMIT 1) AS overdue,
     (SELECT r.dispatched_at < {CAUGHT_UP} - make_interval(secs => c.attempt_timeout_seconds) FROM ota_device_status r
-     WHERE r.campaign_id = c.id AND r.status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING')
+     WHERE r.campaign_id = c.id AND r.phase = 'AT_WORK'
      ORDER BY r.dispatched_at LIMIT 1) AS silent
 FROM ota_campaigns c JOIN firmware_versions f ON f.id = c.firmware_version_id
 WHERE c.id = $1 AND c.status <> 'CREATED' AND c.completed_at IS NULL
@@ -33,7 +33,7 @@ WHERE c.id = $1 AND c.status <> 'CREATED' AND c.completed_at IS NULL
 _TAKE = _LOOK + "FOR NO KEY UPDATE OF c SKIP LOCKED"
 _STAGES = """
 SELECT s.*, (SELECT r.next_attempt_at <= now() FROM ota_device_status r
-             WHERE r.campaign_id = s.campaign_id AND r.stage = s.number AND r.status = 'PENDING'
+             WHERE r.campaign_id = s.campaign_id AND r.stage = s.number AND r.phase = 'PENDING'
              ORDER BY r.next_attempt_at LIMIT 1) AS due
 FROM ota_campaign_stages s WHERE s.campaign_id = $1 ORDER BY s.number
 """

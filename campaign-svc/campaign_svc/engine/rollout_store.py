@@ -15,15 +15,15 @@ from pulse.runtime.db import Connection
 # the statistics know of the past, when a fast campaign has just filled the table with other statuses.
 _NEWER_SUCCESS = """EXISTS (
     SELECT FROM ota_device_status newer WHERE newer.tenant_id = r.tenant_id AND newer.device_id = r.device_id
-    AND newer.campaign_id > r.campaign_id AND newer.status = 'SUCCESS' OFFSET 0)"""
+    AND newer.campaign_id > r.campaign_id AND newer.phase = 'SUCCESS' OFFSET 0)"""
 _BUSY = """EXISTS (
     SELECT FROM ota_device_status busy WHERE busy.tenant_id = r.tenant_id AND busy.device_id = r.device_id
-    AND busy.status IN ('QUEUED', 'DISPATCHED', 'DOWNLOADING', 'INSTALLING') OFFSET 0)"""
+    AND busy.phase IN ('QUEUED', 'AT_WORK') OFFSET 0)"""
 # Stage by stage, since the index has each stage's rows in the order of claims; the outer LIMIT ends the reading.
 _IN_ORDER = """
 SELECT due.device_id FROM unnest($2::int[]) AS stage (number) CROSS JOIN LATERAL (
     SELECT r.device_id FROM ota_device_status r
-    WHERE r.campaign_id = $1 AND r.stage = stage.number AND r.status = 'PENDING' AND r.next_attempt_at <= now()
+    WHERE r.campaign_id = $1 AND r.stage = stage.number AND r.phase = 'PENDING' AND r.next_attempt_at <= now()
     {further} ORDER BY r.next_attempt_at, r.rank LIMIT $3 {lock}) AS due LIMIT $3
 """
 _CLAIMABLE = f"AND NOT {_NEWER_SUCCESS} AND NOT {_BUSY}"
@@ -49,7 +49,7 @@ WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
 _TAKE_BACK_OVERDUE = f"""
 UPDATE ota_device_status SET status = 'PENDING'
 WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
-    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'QUEUED'
+    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND phase = 'QUEUED'
     AND not_after < {CAUGHT_UP} - make_interval(secs => $3) ORDER BY not_after LIMIT $2 {_LOCK}))
 """
 _FAIL_SILENT = f"""
@@ -65,7 +65,7 @@ UPDATE ota_device_status SET
                     ELSE 'the update did not end within the attempt''s time limit' END
 WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
     SELECT device_id FROM ota_device_status
-    WHERE campaign_id = $1 AND status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING')
+    WHERE campaign_id = $1 AND phase = 'AT_WORK'
     AND dispatched_at < {CAUGHT_UP} - make_interval(secs => $3) ORDER BY dispatched_at LIMIT $2 {_LOCK}))
 """
 _END_PENDING = f"""
@@ -74,7 +74,7 @@ UPDATE ota_device_status SET
     skip_reason = CASE WHEN failures = 0 THEN $3 END,
     wait = NULL, completed_at = clock_timestamp()
 WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
-    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'PENDING'
+    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND phase = 'PENDING'
     ORDER BY stage, next_attempt_at, rank LIMIT $2 {_LOCK}))
 """
 AGAIN = """status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL, next_attempt_at = '-infinity',
@@ -83,12 +83,12 @@ AGAIN = """status = 'PENDING', failures = 0, progress_pct = 0, wait = NULL, next
 _RETRY_FAILED = f"""
 UPDATE ota_device_status SET {AGAIN}
 WHERE campaign_id = $1 AND device_id = ANY (ARRAY(
-    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND status = 'FAILED' AND completed_at <= $3
+    SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND phase = 'FAILED' AND completed_at <= $3
     ORDER BY device_id LIMIT $2 {_LOCK}))
 """
 _RETRY_DONE = """
 UPDATE ota_campaigns SET retry_before = NULL WHERE id = $1 AND NOT EXISTS (
-    SELECT FROM ota_device_status WHERE campaign_id = $1 AND status = 'FAILED' AND completed_at <= $2)
+    SELECT FROM ota_device_status WHERE campaign_id = $1 AND phase = 'FAILED' AND completed_at <= $2)
 """
 
 

@@ -20,7 +20,7 @@ from tests.status_ingest_svc.world import world
 SIZES = {"small": 10_000, "large": 1_000_000}
 """Devices by tenant."""
 CALLS_EACH = 200
-TICK_SECONDS, STEP_SECONDS = 8.0, 0.2
+TICK_SECONDS, STEP_SECONDS = 6.0, 0.2
 RATE = 18_000
 """Devices per minute: each tick claims 150."""
 ENDED_SHARE, FAILED_SHARE = 0.3, 0.01
@@ -48,7 +48,7 @@ UPDATE ota_device_status SET status = CASE WHEN rank < $3 THEN 'FAILED' ELSE 'SU
 _TAKE = """
 UPDATE ota_device_status SET status = 'SUCCESS', dispatched_at = now(), completed_at = now()
  WHERE campaign_id = $1 AND device_id IN (SELECT device_id FROM ota_device_status WHERE campaign_id = $1
-                                           AND status = 'QUEUED' LIMIT $2)
+                                           AND phase = 'QUEUED' LIMIT $2)
 """
 _TICKS = re.compile(r"^pulse_campaign_tick_seconds_(sum|count) (\S+)$", re.MULTILINE)
 

@@ -17,7 +17,7 @@ from pulse.runtime.process import pause
 log = structlog.get_logger()
 COMMIT_SECONDS = 0.5
 ANSWERS_SECONDS, RESULTS_SECONDS, LAST_COMMIT_SECONDS = 2.0, 2.0, 1.0
-LEAVE_SECONDS = 2.0
+LEAVE_SECONDS = 1.0
 """Usually milliseconds; where the group is being shared out anew at that moment, the others must give up first."""
 LOOK_SECONDS = 0.01
 

@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import FastAPI
 
+from catalog_svc import gateway_certificate
 from catalog_svc.api import router
 from catalog_svc.settings import CatalogSettings
 from pulse.runtime import db
@@ -27,5 +28,10 @@ def build(pool: db.Pool | None, verifier: Verifier | None, limits: RateLimits | 
 async def main(settings: CatalogSettings, stop: asyncio.Event) -> None:
     """Serves until `stop`."""
     verifier = Verifier(settings)
-    async with db.pool(settings.postgres_dsn, size=settings.postgres_pool, name="api") as pool:
+    async with (
+        db.pool(settings.postgres_dsn, size=settings.postgres_pool, name="api") as pool,
+        asyncio.TaskGroup() as group,
+    ):
+        watching = group.create_task(gateway_certificate.watch(settings.public_url), name="gateway-certificate")
         await serve(build(pool, verifier, RateLimits(settings)), settings.http_host, settings.http_port, stop)
+        watching.cancel()

@@ -4,12 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
+from catalog_svc.gateway_certificate import PublicUrl
 from pulse.runtime.auth import AuthSettings
 from pulse.runtime.rate_limit import RateLimitSettings
 
 
 class CatalogSettings(AuthSettings, RateLimitSettings):
-    """`postgres_dsn` logs in as the role catalog_svc; `postgres_pool` is its most connections."""
+    """`postgres_dsn` logs in as the role catalog_svc; `postgres_pool` is its most connections.
+
+    `public_url` is where clients reach the API, such as https://ota.example.com: the certificate there is looked at.
+    """
 
     postgres_dsn: str
     postgres_pool: Annotated[int, Field(ge=1, le=100)] = 10
+    public_url: PublicUrl | None = None

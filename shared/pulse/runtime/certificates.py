@@ -1,6 +1,7 @@
 """Until when the TLS certificates are good that this process meets or trusts."""
 
 import ssl
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import Gauge
@@ -10,6 +11,11 @@ NOT_AFTER = Gauge(
     "When a certificate ends that a server showed at the last connect (peer), or that is trusted (authority)",
     ["role", "whose"],
 )
+
+
+def shown(whose: str, ends: datetime) -> None:
+    """Notes a certificate that the other side of a connection has shown."""
+    NOT_AFTER.labels("peer", whose).set(ends.timestamp())
 
 
 def met(whose: str, connection: ssl.SSLObject | ssl.SSLSocket | None) -> None:

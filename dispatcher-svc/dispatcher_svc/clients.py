@@ -26,6 +26,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """A member of the group; offsets are committed by hand."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.member_name,
         group_id=DISPATCHERS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -70,7 +71,7 @@ class Clients(NamedTuple):
 
 @asynccontextmanager
 async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
-    """Starts the clients; in the end flushes results, then leaves the group. Raises KafkaConnectionError."""
+    """Starts the clients; in the end flushes results. Raises KafkaConnectionError."""
     async with (
         _started(requests_consumer(settings)) as consumer,
         _started(control_reader(settings)) as reader,

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+from dispatcher_svc import predecessor
 from dispatcher_svc.clients import clients, mqtt_options
 from dispatcher_svc.control import Control
 from dispatcher_svc.intake import Intake
@@ -50,7 +51,8 @@ async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
                 group.create_task(control.ask(), name="control-ask"),
                 group.create_task(keep_up(intake, partitions, knowledge, membership), name="upkeep"),
             ]
-            await ownership.run(requests.read(), stop)
+            if await predecessor.has_gone(settings, stop):
+                await ownership.run(requests.read(), stop)
             done.set()
             for task in background:
                 task.cancel()

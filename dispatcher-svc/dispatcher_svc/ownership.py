@@ -17,6 +17,8 @@ from pulse.runtime.process import pause
 log = structlog.get_logger()
 COMMIT_SECONDS = 0.5
 ANSWERS_SECONDS, RESULTS_SECONDS, LAST_COMMIT_SECONDS = 2.0, 2.0, 1.0
+LEAVE_SECONDS = 1.0
+"""Usually milliseconds; where the group is being shared out anew at that moment, the others must give up first."""
 LOOK_SECONDS = 0.01
 
 
@@ -49,7 +51,10 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         self._answers = True
 
     async def run(self, reading: Coroutine[None, None, None], stop: asyncio.Event) -> None:
-        """Joins the group and has `reading` run until `stop`; then gives up what it has."""
+        """Joins the group and has `reading` run until `stop`; then gives up what it has, and leaves the group.
+
+        It leaves before anything else of the process is closed: until then nobody else gets what it had.
+        """
         self._consumer.subscribe([REQUESTS.name], listener=self)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(reading, name="requests"), group.create_task(self._keep(), name="commits")]
@@ -57,6 +62,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
             for task in tasks:
                 task.cancel()
         await self._give_up()
+        await self._leave()
 
     async def is_ready(self) -> bool:
         """Whether the group has given its share to this process, and that share is surely still its own."""
@@ -95,6 +101,13 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
             partition.stage = Stage.GONE
         self._partitions.clear()
         self._membership.reset()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._consumer.stop()
+        except (KafkaError, TimeoutError) as error:  # the group finds out when the session ends
+            log.warning("group_not_left", error=repr(error))
 
     async def _commit_last(self) -> None:
         positions = self._positions()

@@ -1,6 +1,7 @@
 """What dispatcher-svc can be told."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
@@ -33,6 +34,11 @@ class DispatcherSettings(ServiceSettings):
     freshness_max_ms: Milliseconds = 200
     held_max: Annotated[int, Field(ge=1)] = 4_000
     """Unsettled requests of one partition above which no more of it are read."""
+
+    @property
+    def member_name(self) -> str:
+        """In the group: the same for a process and for the one that is started in its place."""
+        return f"dispatcher-svc-{gethostname()}-{self.http_port}"
 
     @property
     def partition_burst(self) -> float:

@@ -27,7 +27,12 @@ class Running:
     """A process of a service."""
 
     child: Child
-    url: str
+    port: int
+    """Of its HTTP."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -103,15 +108,15 @@ class Site:
 
     @asynccontextmanager
     async def _running(self, service: str, environment: Mapping[str, str]) -> AsyncIterator[Running]:
-        [port] = free_ports(1)
-        url = f"http://{HOST}:{port}"
+        [port] = [int(environment["HTTP_PORT"])] if "HTTP_PORT" in environment else free_ports(1)
+        ready = f"http://{HOST}:{port}/readyz"
         where = {"HTTP_HOST": HOST, "HTTP_PORT": str(port)}
         command = (sys.executable, "-m", service.replace("-", "_"))
-        part = Part(service, command, lambda: answers(f"{url}/readyz"), {**where, **environment})
+        part = Part(service, command, lambda: answers(ready), {**where, **environment})
         process = await child.start(part, self.folder / "logs" / f"{service}-{next(_numbers)}.log")
         try:
             await process.until_ready()
-            yield Running(process, url)
+            yield Running(process, port)
         finally:
             await process.stop()
 

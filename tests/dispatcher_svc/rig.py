@@ -1,15 +1,20 @@
-"""The dispatcher as a process of its own between a real Kafka and a real Mosquitto, and what a test sees of it."""
+"""The dispatcher as a process of its own between a real Kafka and a real Mosquitto, and what a test sees of it.
+
+Commands are seen twice: where a subscriber receives them, and at the dispatcher's own socket, with the moments between
+which each was written. Only these are held against a promise: how late a subscriber is, is the machine's affair.
+"""
 
 import asyncio
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import httpx
@@ -31,12 +36,14 @@ from pulse.contracts.kafka import (
     encode,
 )
 from pulse.contracts.kafka import CampaignControl as Control
+from tests.chaos import tap
+from tests.chaos.history import Written
+from tests.chaos.proxy import Awake, Link
 from tests.real_parts import Broker, Topics
 
 GROUP = "pulse-dispatcher"
 campaigns = count(int(time.time()))
 """Campaign ids that no other test has used."""
-NAP_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Dispatcher:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
         self.process = process
+        self.port = port
         self.log = log
         self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=2)
 
@@ -72,6 +80,11 @@ class Dispatcher:
         """The value of a series, written as `/metrics` shows it."""
         text = (await self.get("/metrics")).text
         return float(next(found for found in text.splitlines() if found.startswith(line + " ")).split()[-1])
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log with that event."""
+        lines = [msgspec.json.decode(line) for line in self.log.read_bytes().splitlines()]
+        return [line for line in lines if line["event"] == event]
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -97,12 +110,14 @@ class Rig:
     broker: Broker
     folder: Path
     kafka: AIOKafkaProducer
+    serve: Callable[[Link], object]
+    """Has a proxy serve until the test's end."""
+    awake: Awake = field(default_factory=Awake)
+    written: list[Written] = field(default_factory=list)
     commands: list[Seen] = field(default_factory=list)
     results: list[DispatchResult] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     dispatchers: list[Dispatcher] = field(default_factory=list)
-    held_up: float = 0.0
-    """The longest time in seconds for which this process stood still."""
 
     # What campaign-svc would do
 
@@ -129,22 +144,26 @@ class Rig:
 
     async def launch(self, **settings: str) -> Dispatcher:
         """Starts a dispatcher and does not wait for it."""
-        [port] = free_ports(1)
-        log = self.folder / f"dispatcher-{len(self.dispatchers)}.log"
+        name = f"{len(self.dispatchers)}"
+        [port, broker_port] = free_ports(2)
+        tapped = tap.commands(name, self.written.append)
+        self.serve(Link(f"dispatcher {name}", broker_port, self.broker.port, self.awake, tapped))
+        log = self.folder / f"dispatcher-{name}.log"
         environment = {
             "PATH": os.environ["PATH"],
             "HTTP_PORT": str(port),
             "KAFKA_BOOTSTRAP": self.topics.bootstrap,
             "MQTT_HOST": self.broker.host,
-            "MQTT_PORT": str(self.broker.port),
+            "MQTT_PORT": str(broker_port),
             "MQTT_USER": "svc-dispatcher",
             "MQTT_PASSWORD_FILE": str(self.broker.password_file("svc-dispatcher")),
+            **settings,
         }
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "dispatcher_svc", stdout=out, stderr=out, env=environment | settings
+                sys.executable, "-m", "dispatcher_svc", stdout=out, stderr=out, env=environment
             )
-        dispatcher = Dispatcher(process, port, log)
+        dispatcher = Dispatcher(process, int(environment["HTTP_PORT"]), log)
         self.dispatchers.append(dispatcher)
         return dispatcher
 
@@ -154,11 +173,26 @@ class Rig:
         await until(dispatcher.is_ready, 40)
         return dispatcher
 
+    async def launch_in_place_of(self, killed: Dispatcher, **settings: str) -> Dispatcher:
+        """What a supervisor does: the same again, on the same host and port."""
+        return await self.launch(HTTP_PORT=str(killed.port), **settings)
+
+    async def start_in_place_of(self, killed: Dispatcher, **settings: str) -> Dispatcher:
+        dispatcher = await self.launch_in_place_of(killed, **settings)
+        await until(dispatcher.is_ready, 40)
+        return dispatcher
+
     # What can be seen
 
     def commands_of(self, campaign: int) -> list[Seen]:
+        """In the order in which a subscriber received them."""
         mark = b'"campaign_id":%d,' % campaign
         return [c for c in self.commands if mark in c.payload]
+
+    def written_of(self, *campaigns: int) -> list[Written]:
+        """In the order in which the dispatchers wrote them."""
+        marks = [f'"campaign_id":{campaign},' for campaign in campaigns]
+        return [line for line in self.written if any(mark in line.payload for mark in marks)]
 
     def results_of(self, campaign: int) -> list[DispatchResult]:
         return [r for r in self.results if r.campaign_id == campaign]
@@ -197,22 +231,29 @@ async def rig(topics: Topics, broker: Broker, folder: Path) -> AsyncIterator[Rig
     """Observers of commands, results and quarantine from now on; ends the processes that the test has started."""
     producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap, acks="all", linger_ms=2)
     await producer.start()
-    made = Rig(topics, broker, folder, producer)
     reading = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
-            watching = [
+            tasks: list[asyncio.Task[None]] = []
+
+            def serve(link: Link) -> None:
+                tasks.append(group.create_task(link.run(), name=link.name))
+
+            made = Rig(topics, broker, folder, producer, serve)
+            tasks += [
                 group.create_task(_watch_commands(made)),
                 group.create_task(_watch_kafka(made, reading)),
-                group.create_task(_watch_itself(made)),
+                group.create_task(made.awake.keep()),
             ]
-            await reading.wait()
-            yield made
-            for task in watching:
-                task.cancel()
+            try:
+                await reading.wait()
+                yield made
+            finally:
+                for dispatcher in made.dispatchers:
+                    await dispatcher.close()
+                for task in tasks:
+                    task.cancel()
     finally:
-        for dispatcher in made.dispatchers:
-            await dispatcher.close()
         await producer.stop()
 
 
@@ -245,14 +286,6 @@ def _seen(message: aiomqtt.Message) -> Seen:
     )
 
 
-async def _watch_itself(made: Rig) -> None:
-    """How long this process was held up: by so much it may have seen a command late."""
-    while True:
-        asleep = time.monotonic()
-        await asyncio.sleep(NAP_SECONDS)
-        made.held_up = max(made.held_up, time.monotonic() - asleep - NAP_SECONDS)
-
-
 async def _watch_kafka(made: Rig, reading: asyncio.Event) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=made.topics.bootstrap, fetch_max_wait_ms=50)
     await consumer.start()
@@ -279,12 +312,6 @@ async def until(condition: Callable[[], object], seconds: float) -> None:
             if await found if asyncio.iscoroutine(found) else found:
                 return
             await asyncio.sleep(0.02)
-
-
-def most_in_window(times: Iterable[float], window: float) -> int:
-    """The most of the moments that lie in one window of so many seconds."""
-    ordered = sorted(times)
-    return max((sum(begin <= t <= begin + window for t in ordered[n:]) for n, begin in enumerate(ordered)), default=0)
 
 
 def fields(payload: bytes) -> dict[str, object]:

@@ -6,9 +6,9 @@ import signal
 import time
 
 from pulse.contracts.kafka import DispatchRequest
+from tests.dispatcher_svc import promise
 from tests.dispatcher_svc.factories import control, request
 from tests.dispatcher_svc.rig import Dispatcher, Rig, campaigns, until
-from tests.dispatcher_svc.test_pacing import assert_promise
 
 GRACE = 0.25
 """Seconds after Kafka has a pause, after which nothing more of the campaign is written."""
@@ -33,12 +33,12 @@ async def test_killed_in_mid_queue_it_leaves_nothing_out_after_a_restart(scene: 
     campaign = next(campaigns)
     dispatcher = await begun(scene, campaign, count=300, rate=60, commands=50)
     await dispatcher.end(signal.SIGKILL)
-    await scene.start()
+    await scene.start_in_place_of(dispatcher)
     outcomes = await scene.settled(campaign, 300, seconds=20)
     assert set(outcomes.values()) == {"PUBLISHED"}
     assert {c.device for c in scene.commands_of(campaign)} == set(outcomes)
     await until(scene.nothing_is_open, 5)
-    assert_promise(scene, scene.commands_of(campaign), rate=60, burst=12)
+    assert promise.is_kept(scene.written_of(campaign), rate=60, burst=12)
 
 
 async def test_a_repeated_command_after_a_crash_is_the_same_to_the_byte(scene: Rig) -> None:
@@ -134,7 +134,7 @@ async def test_a_long_stop_earns_no_more_than_the_burst(scene: Rig) -> None:
     await asyncio.sleep(2)
     dispatcher.send(signal.SIGCONT)
     await scene.settled(campaign, 200)
-    assert_promise(scene, scene.commands_of(campaign), rate=50, burst=10)
+    assert promise.is_kept(scene.written_of(campaign), rate=50, burst=10)
 
 
 async def test_after_a_stop_longer_than_its_session_it_takes_its_partitions_anew(scene: Rig) -> None:
@@ -147,7 +147,7 @@ async def test_after_a_stop_longer_than_its_session_it_takes_its_partitions_anew
     assert set(outcomes.values()) == {"PUBLISHED"}
     assert await dispatcher.is_ready()
     await until(scene.nothing_is_open, 5)
-    assert_promise(scene, scene.commands_of(campaign), rate=40, burst=8)
+    assert promise.is_kept(scene.written_of(campaign), rate=40, burst=8)
 
 
 async def test_a_stopped_dispatcher_never_publishes_beside_its_successor(scene: Rig) -> None:
@@ -159,7 +159,7 @@ async def test_a_stopped_dispatcher_never_publishes_beside_its_successor(scene: 
     first.send(signal.SIGCONT)
     outcomes = await scene.settled(campaign, 400, seconds=30)
     assert set(outcomes.values()) <= {"PUBLISHED", "RETURNED"}
-    assert_promise(scene, scene.commands_of(campaign), rate=40, burst=8)
+    assert promise.is_kept(scene.written_of(campaign), rate=40, burst=8)
     await until(first.is_ready, 10)
     await until(second.is_ready, 10)
 
@@ -170,7 +170,7 @@ async def test_a_second_dispatcher_takes_its_share_without_breaking_the_promise(
     second = await scene.start()
     outcomes = await scene.settled(campaign, 500, seconds=30)
     assert set(outcomes.values()) == {"PUBLISHED", "RETURNED"}
-    assert_promise(scene, scene.commands_of(campaign), rate=50, burst=10)
+    assert promise.is_kept(scene.written_of(campaign), rate=50, burst=10)
     await asyncio.sleep(1.1)
     assert [await d.metric("pulse_dispatch_partitions") for d in (first, second)] == [12, 12]
     await until(scene.nothing_is_open, 5)
@@ -187,3 +187,32 @@ async def test_when_one_of_two_leaves_the_other_has_everything(scene: Rig) -> No
     assert set((await scene.settled(campaign, 23)).values()) == {"PUBLISHED"}
     await asyncio.sleep(1.1)
     assert await second.metric("pulse_dispatch_partitions") == 24
+
+
+async def test_when_one_leaves_its_partitions_do_not_wait_for_its_end(scene: Rig) -> None:
+    first, second = await scene.start(), await scene.start()
+    await until(first.is_ready, 10)
+    os.kill(scene.broker.pid, signal.SIGSTOP)
+    try:
+        await first.end(signal.SIGTERM)  # its good-bye to the broker stays unanswered for two seconds
+    finally:
+        os.kill(scene.broker.pid, signal.SIGCONT)
+    taken, [stopped] = second.said("partitions_taken")[-1], first.said("stopped")
+    assert taken["partitions"] == list(range(24))
+    assert str(taken["timestamp"]) < str(stopped["timestamp"])
+
+
+async def test_one_that_is_killed_and_started_again_does_not_hold_the_others_up(scene: Rig) -> None:
+    campaign, session = next(campaigns), {"KAFKA_SESSION_TIMEOUT_MS": "10000"}
+    await scene.announce(control(campaign))
+    first, second = await scene.start(**session), await scene.start(**session)
+    await first.end(signal.SIGKILL)
+    again = await scene.launch_in_place_of(first, **session)
+    await until(lambda: again.said("waits_for_its_predecessors_end"), 10)
+    [taken] = second.said("partitions_taken")
+    held = [n for n in range(1, 24) if n in taken["partitions"]]
+    for partition in held:
+        await scene.ask(request(f"d{partition}", campaign=campaign, rate=50), partition=partition)
+    await scene.settled(campaign, len(held))
+    assert not second.said("partitions_given_up")
+    await until(again.is_ready, 20)

@@ -7,17 +7,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from math import ceil
 from pathlib import Path
 
-from local_stack.ports import free_ports
 from pulse.contracts.kafka import DispatchRequest, bucket_burst, request_partition, shards_of
-from tests.chaos import proxy, tap
 from tests.chaos.checker.commands import worst_window
 from tests.chaos.history import Written
-from tests.chaos.proxy import Awake, Link
 from tests.dispatcher_svc import promise_plot
 from tests.dispatcher_svc.factories import control, request
 from tests.dispatcher_svc.rig import Dispatcher, Rig, campaigns
@@ -31,29 +26,17 @@ KILLED_SECONDS = 8.0
 
 
 class Run:
-    """What happened: commands, and what was done to dispatchers; times monotonic."""
+    """What is asked for, and what was done to dispatchers; times monotonic."""
 
     def __init__(self, scene: Rig) -> None:
         self.scene = scene
-        self.commands: list[Written] = []
         self.marks: list[tuple[float, str]] = []
 
     def mark(self, text: str) -> None:
         self.marks.append((time.monotonic(), text))
 
-    @asynccontextmanager
-    async def dispatchers(self, number: int) -> AsyncIterator[list[Link]]:
-        """Links for so many dispatchers to come."""
-        awake = Awake()
-        links = [
-            Link(f"dispatcher {n}", port, self.scene.broker.port, awake, tap.commands(f"{n}", self.commands.append))
-            for n, port in enumerate(free_ports(number))
-        ]
-        async with proxy.running(*links):
-            yield links
-
-    async def join(self, link: Link) -> Dispatcher:
-        dispatcher = await self.scene.start(MQTT_PORT=str(link.port))
+    async def join(self) -> Dispatcher:
+        dispatcher = await self.scene.start()
         self.mark("one joins")
         return dispatcher
 
@@ -76,36 +59,30 @@ class Run:
 async def test_no_window_is_above_the_promise_while_dispatchers_join_leave_and_crash(
     scene: Rig, tmp_path: Path
 ) -> None:
-    campaign, run = next(c for c in campaigns if _is_spread(c)), Run(scene)
+    campaign, run = next(campaigns), Run(scene)
     await scene.announce(control(campaign))
-    async with run.dispatchers(4) as links:
-        first = await run.join(links[0])
-        async with asyncio.TaskGroup() as group:
-            asking = group.create_task(run.ask(campaign))
-            await asyncio.sleep(1.5)
-            second = await run.join(links[1])
-            await run.join(links[2])
-            await asyncio.sleep(1.5)
-            run.mark("one is killed")
-            await first.end(signal.SIGKILL)
-            await asyncio.sleep(KILLED_SECONDS)
-            run.mark("one leaves")
-            await second.end()
-            await run.join(links[3])
-            await asyncio.sleep(2)
-            asking.cancel()
-    own = [line for line in run.commands if f'"campaign_id":{campaign},' in line.payload]
+    first = await run.join()
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(run.ask(campaign))
+        await asyncio.sleep(1.5)
+        second = await run.join()
+        await run.join()
+        await asyncio.sleep(1.5)
+        run.mark("one is killed")
+        await first.end(signal.SIGKILL)
+        await asyncio.sleep(KILLED_SECONDS)
+        run.mark("one leaves")
+        await second.end()
+        await run.join()
+        await asyncio.sleep(2)
+        asking.cancel()
+    own = scene.written_of(campaign)
     pictures = Path(os.environ.get("PICTURES", tmp_path))
     promise_plot.draw(own, run.marks, RATE, SHARDS * BURST, pictures / "promise.png")
     seconds = own[-1].at - own[0].at
     assert len(own) > RATE * seconds / 3, "too little was sent to break a promise"
     assert len({line.by for line in own}) >= 2, "one had it all"
     assert worst_window(own, RATE, observed=0.0) is None
-
-
-def _is_spread(campaign: int) -> bool:
-    """Whether its buckets lie in the shares of two of three dispatchers."""
-    return request_partition(campaign, 0, RATE / SHARDS, PARTITIONS) == PARTITIONS // 3 - SHARDS // 2
 
 
 def test_two_that_keep_the_same_rate_at_once_break_it() -> None:

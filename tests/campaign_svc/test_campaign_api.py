@@ -198,6 +198,13 @@ async def test_a_campaigns_sample_is_random_but_the_same_each_time(api: Caller, 
         ({"end_at": "9999-12-31T23:59:59-14:00"}, 422, "invalid", "end_at"),
         ({"end_at": "0001-01-01T00:00:00Z"}, 422, "invalid", "end_at"),
         ({"end_at": "0001-01-01T00:00:00+14:00"}, 422, "invalid", "end_at"),
+        ({"end_at": "2020-01-01T00:00:00Z"}, 422, "invalid", "end_at"),
+        ({"firmware_version_id": True}, 422, "invalid", "firmware_version_id"),
+        ({"rollout_rate": True}, 422, "invalid", "rollout_rate"),
+        ({"rollout_rate": "10"}, 422, "invalid", "rollout_rate"),
+        ({"abort_threshold": True}, 422, "invalid", "abort_threshold"),
+        ({"abort_threshold": "0.1"}, 422, "invalid", "abort_threshold"),
+        ({"max_in_flight": True}, 422, "invalid", "max_in_flight"),
         ({"name": ""}, 422, "invalid", "name"),
         ({"name": "a\0"}, 422, "invalid", "name"),
         ({"colour": "red"}, 422, "invalid", "colour"),
@@ -219,6 +226,13 @@ async def test_a_wrong_campaign_is_refused_with_its_field(
     before = (await api.get(PATH))["total"]
     assert await api.refused("POST", PATH, campaign(known, **wrong)) == (status, code, [field])
     assert (await api.get(PATH))["total"] == before
+
+
+@pytest.mark.parametrize("written", ["+{}", "0{}", "%20{}", "{}.0", "{}%0a", "{}_0", "-{}", "1e3"])
+async def test_an_id_in_a_path_is_plain_digits(api: Caller, postgres: Database, written: str) -> None:
+    made = await created(api, postgres, f"plain digits {written}")
+    refused = await api.refused("POST", f"{PATH}/{written.format(made['id'])}/start")
+    assert refused == (422, "invalid", ["campaign_id"])
 
 
 async def test_withdrawn_firmware_is_refused_at_creation_and_at_start(api: Caller, postgres: Database) -> None:

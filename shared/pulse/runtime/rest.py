@@ -1,13 +1,24 @@
 """What the REST services' requests and answers have in common: strict bodies, safe texts, times, pages."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic_core import PydanticKnownError
 
 from pulse.contracts.names import MAX_LENGTH, PATTERN, is_storable
 from pulse.contracts.times import to_text
@@ -34,6 +45,22 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+def _ahead(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise ValueError("a time in the future")
+    return moment
+
+
+def _plain(number: object) -> object:
+    """Python reads `+7`, `7_0` and ` 7` as numbers, too: whoever writes such a path means something else."""
+    if isinstance(number, str) and not PLAIN_NUMBER.fullmatch(number):
+        raise PydanticKnownError("int_parsing")
+    return number
+
+
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4000)]
 Title = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", max_length=200)
@@ -44,7 +71,10 @@ Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A time in a request: its offset must be named."""
 MAX_BIGINT = 2**63 - 1
-RowId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+Future = Annotated[Moment, AfterValidator(_ahead)]
+PlainInt = Annotated[int, BeforeValidator(_plain)]
+"""A number in a path: decimal digits and nothing else."""
+RowId = Annotated[PlainInt, Path(ge=1, le=MAX_BIGINT)]
 NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=PATTERN)]
 """A device or group in a path: what could never be a name is refused, not looked for."""
 

@@ -78,8 +78,10 @@ def sort(messages: Iterable[Message], campaigns: Mapping[int, Campaign]) -> Batc
                 _take(batch, Taken(said, message), campaign.version)
         if isinstance(said, Presence):
             batch.presences.append(message)
-            batch.numbered.claims.append(Sighting(*said.device, said.version))
-            batch.numbered.devices.add(said.device)
+            # The bare part is written last: what a device says after its word there must be, too.
+            part = batch.bare if said.device in batch.bare.devices else batch.numbered
+            part.claims.append(Sighting(*said.device, said.version))
+            part.devices.add(said.device)
         elif isinstance(said, Refused):
             batch.aside.append(Aside(message, said))
             if said.device is not None:

@@ -19,7 +19,10 @@ def devices_file(folder: Path, *lines: str) -> Path:
 
 def test_devices_are_read_from_json_lines(tmp_path: Path) -> None:
     file = devices_file(tmp_path, json.dumps(DEVICE), "", json.dumps({"tenant_id": "acme", "device_id": "d1"}))
-    assert read_accounts(file) == [Account("acme", "d0", "secret", "gw2", "1.0.0"), Account("acme", "d1")]
+    assert read_accounts(file, "0.9") == [
+        Account("acme", "d0", "secret", "gw2", "1.0.0"),
+        Account("acme", "d1", version="0.9"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ def test_devices_are_read_from_json_lines(tmp_path: Path) -> None:
 )
 def test_bad_devices_file_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        read_accounts(devices_file(tmp_path, text))
+        read_accounts(devices_file(tmp_path, text), "1.0.0")
 
 
 def test_pattern_numbers_devices_and_keeps_leading_zeros() -> None:

@@ -39,7 +39,6 @@ CONTRADICTIONS = [
     (["--fail", "0.7", "--flaky", "0.7"], "together are at most 1"),
     (["--tenant", "acme"], "--tenant and --ids belong together"),
     (["--ids", "d{0..9}", "--tenant", "acme"], "either --devices or --ids"),
-    (["--version", "2.0.0"], "--version is for --ids"),
     (["--connections", "5"], "--connections needs a --user"),
     (["--password", "x"], "have their own passwords"),
     (["--user", "u", "--password", "x", "--password-file", __file__], "exclude one another"),

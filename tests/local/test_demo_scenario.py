@@ -25,7 +25,7 @@ def test_firmware_is_where_the_gateway_serves_it_with_its_size_and_checksum(tmp_
 
 def test_every_device_gets_an_account_and_the_fleet_can_read_them(tmp_path: Path) -> None:
     file = make_accounts(SMALL, tmp_path)
-    accounts = read_accounts(file)
+    accounts = read_accounts(file, "")
     assert [account.user for account in accounts] == [f"demo/device/demo-000{n}" for n in (1, 2, 3)]
     assert {account.version for account in accounts} == {"1.0.0"}
     passwords = (tmp_path / "mosquitto" / "passwords").read_text(encoding="utf-8")

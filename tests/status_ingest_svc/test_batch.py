@@ -59,6 +59,12 @@ def test_a_devices_words_on_its_version_keep_their_order_and_a_success_its_campa
     assert batch(report(Event.DOWNLOADING)).numbered.sightings() == [Sighting(*D1)]
 
 
+def test_what_a_device_says_after_a_success_without_an_attempt_is_written_after_it() -> None:
+    sorted_ = batch(presence("1.0"), report(Event.SUCCESS, attempt=None), presence("1.1"))
+    assert sorted_.numbered.claims == [Sighting(*D1, "1.0")]
+    assert sorted_.bare.claims == [Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
+
+
 def test_all_messages_of_a_device_that_is_not_in_the_campaign_are_put_aside() -> None:
     first, second = report(Event.DOWNLOADING), report(Event.SUCCESS)
     part = batch(first, second, report(Event.SUCCESS, device="d2")).numbered

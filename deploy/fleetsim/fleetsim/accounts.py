@@ -23,8 +23,8 @@ class _Line(msgspec.Struct, frozen=True):
 _lines = msgspec.json.Decoder(_Line)
 
 
-def read_accounts(path: Path) -> list[Account]:
-    """The devices of a file; raises ValueError that names the line, or OSError."""
+def read_accounts(path: Path, version: str) -> list[Account]:
+    """The devices of a file; `version` where a line has none. Raises ValueError that names the line, or OSError."""
     accounts = []
     for number, text in enumerate(path.read_bytes().splitlines(), 1):
         if not text.strip():
@@ -34,7 +34,9 @@ def read_accounts(path: Path) -> list[Account]:
             require_names(line.tenant_id, line.device_id)
         except (msgspec.DecodeError, ValueError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
-        accounts.append(Account(line.tenant_id, line.device_id, line.password, line.device_type, line.version))
+        accounts.append(
+            Account(line.tenant_id, line.device_id, line.password, line.device_type, line.version or version)
+        )
     if not accounts:
         raise ValueError(f"{path} names no device")
     return accounts

@@ -37,7 +37,7 @@ Ca = Annotated[
     typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with the authorities of this file"),
 ]
 
-Version = Annotated[str, typer.Option(rich_help_panel=WHO, help="What the devices of --ids run at first")]
+Version = Annotated[str, typer.Option(rich_help_panel=WHO, help="What devices run at first, where a file does not say")]
 User = Annotated[
     str | None,
     typer.Option(

@@ -54,10 +54,10 @@ class Access:
         ]
 
     def accounts(self, version: str) -> list[Account]:
-        """Those of --ids run `version` at first. Raises OptionsError."""
+        """They run `version` at first, where a file says nothing else. Raises OptionsError."""
         try:
             if self.devices is not None:
-                return read_accounts(self.devices)
+                return read_accounts(self.devices, version)
             return numbered(self.tenant or "", self.ids or "", self._device_password(), version)
         except (ValueError, OSError) as error:
             raise OptionsError(str(error)) from error
@@ -126,10 +126,6 @@ class RunOptions(Access):
         has_password = bool(self.password or self.password_file)
         return [
             *Access.contradictions(self),
-            (
-                bool(self.devices) and self.version != VERSION,
-                "--version is for --ids: a file names its own",
-            ),
             (bool(self.connections and not self.user), "--connections needs a --user who speaks for all devices"),
             (
                 bool(self.devices) and not self.user and has_password,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
+import structlog
 from prometheus_client import Gauge, Histogram
 
 from pulse.runtime.tracing import TRACES
@@ -19,6 +20,7 @@ else:
     Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
 
+log = structlog.get_logger()
 OUTAGES = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -47,8 +49,9 @@ POOL_MOST = Gauge("pulse_db_pool_max_connections", "The most connections that th
 
 @asynccontextmanager
 async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0, name: str = "main") -> AsyncIterator[Pool]:
-    """A pool of at most `size` connections. Waits for a database that is not there yet, up to 30 s.
+    """A pool of at most `size` connections; opens without a database that is away, and connects once it is there.
 
+    Raises asyncpg's errors for a database that is there and refuses: a wrong password, a name that does not exist.
     `name` tells it from the process's other pools in metrics.
     """
     opened = await _connect(dsn, size, command_timeout)
@@ -64,16 +67,18 @@ async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0, name:
 
 
 async def _connect(dsn: str, size: int, command_timeout: float) -> Pool:
-    deadline = asyncio.get_running_loop().time() + 30
-    while True:
-        try:
-            return await asyncpg.create_pool(
-                dsn, min_size=1, max_size=size, command_timeout=command_timeout, timeout=5, init=_prepare
-            )
-        except OUTAGES:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(0.5)
+    opened = await asyncpg.create_pool(
+        dsn, min_size=0, max_size=size, command_timeout=command_timeout, timeout=5, init=_prepare
+    )
+    try:
+        async with asyncio.timeout(5), opened.acquire():
+            pass
+    except OUTAGES as error:
+        log.warning("database_away", reason=repr(error))
+    except asyncpg.PostgresError:
+        opened.terminate()
+        raise
+    return opened
 
 
 def _watch(opened: Pool, name: str, size: int) -> None:

@@ -40,10 +40,12 @@ async def run(run_dir: Path, addresses: Mapping[str, str], wishes: DemoSettings,
             watching = until(is_over, follow(api, campaign_id), wishes.patience_seconds)
             last = await show(watching, console)
             console.print(summary(last))
-            console.print(_places(addresses, wishes.tenant, campaign_id, run_dir))
             if wishes.keep:
+                console.print(_places(addresses, wishes.tenant, campaign_id, run_dir))
                 say("the stack and the devices stay up (KEEP=1); Ctrl-C or `make down` ends them")
                 await _until_told_to_stop(run_dir)
+            else:
+                say("to look around afterwards: make demo KEEP=1")
     return ended_as_meant(last.reading)
 
 

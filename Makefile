@@ -55,7 +55,7 @@ status: ## which parts run
 restart: venv ## start a part again: PART=kafka
 	@$(STACK) restart $(or $(PART),$(error which one? make restart PART=kafka))
 
-token: venv ## a bearer token: TENANT=acme ROLE=admin (or a list: viewer,operator)
+token: venv ## a bearer token: TENANT=acme ROLE=admin (or a list: viewer,operator; without: viewer)
 	@$(STACK) token "$(or $(TENANT),$(error whose? make token TENANT=acme ROLE=admin))" "$(or $(ROLE),viewer)"
 
 device: venv ## register a device with a broker account: TENANT=acme DEVICE=d1 TYPE=gw2

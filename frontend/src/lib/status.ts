@@ -35,6 +35,8 @@ export type Counts = Partial<Record<Status, number>>;
 export const sum = (counts: Counts, of: Status[] = ORDER) => of.reduce((total, status) => total + (counts[status] ?? 0), 0);
 /** Devices that can be updated: all but the skipped. */
 export const updatable = (counts: Counts) => sum(counts) - (counts.SKIPPED ?? 0);
+/** The devices that a campaign, or a stage of it, was for: those that an abort has skipped were among them. */
+export const meant = (campaign: { status: string }, counts: Counts) => (campaign.status === "ABORTED" ? sum(counts) : updatable(counts));
 export const finished = (counts: Counts) => (counts.SUCCESS ?? 0) + (counts.FAILED ?? 0);
 
 export const TINT: Record<Tone, string> = {

@@ -200,6 +200,7 @@ export const t = {
     go: "Change rate",
   },
   stages: {
+    notReached: "Not reached",
     label: "Stages",
     of: (done: number, total: number) => `${count(done)} of ${count(total)}`,
     passed: (updated: number, soak: number) => `${share(updated)} updated${soak > 0 ? `, soaked ${span(soak)}` : ""}`,

@@ -1,12 +1,11 @@
 /** A campaign's devices as one bar, by state, in the order that is the same everywhere. */
 import { cn } from "@/lib/cn";
-import { LOOK, ORDER, sum, type Counts } from "@/lib/status";
+import { LOOK, ORDER, updatable, type Counts } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 
 const SHOWN = ORDER.filter((status) => status !== "PENDING" && status !== "SKIPPED");
 
-export function StateBar({ counts, className }: { counts: Counts; className?: string }) {
-  const total = sum(counts) - (counts.SKIPPED ?? 0);
+export function StateBar({ counts, total = updatable(counts), className }: { counts: Counts; total?: number; className?: string }) {
   const words = ORDER.filter((status) => counts[status]).map((status) => `${LOOK[status].word} ${counts[status]}`);
   return (
     <div role="img" aria-label={words.join(", ") || t.noDevices} className={cn("flex h-2.5 gap-px overflow-hidden rounded-full bg-waiting", className)}>

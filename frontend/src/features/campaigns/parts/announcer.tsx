@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Campaign } from "@/api/types";
 import type { Connection } from "@/lib/live/stream";
-import { finished, updatable } from "@/lib/status";
+import { finished, meant } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { verdict } from "../verdict";
 
@@ -13,7 +13,7 @@ export function Announcer({ campaign, connection }: { campaign: Campaign; connec
   const latest = useRef("");
   useEffect(() => {
     const { title } = verdict(campaign, Date.now());
-    latest.current = connection.state === "lost" ? t.live.banner(connection.since) : `${title}. ${t.verdict.finishedOf(finished(campaign.status_breakdown), updatable(campaign.status_breakdown))}`;
+    latest.current = connection.state === "lost" ? t.live.banner(connection.since) : `${title}. ${t.verdict.finishedOf(finished(campaign.status_breakdown), meant(campaign, campaign.status_breakdown))}`;
   }, [campaign, connection]);
   useEffect(() => {
     const timer = setInterval(() => setLine(latest.current), EVERY_MS);

@@ -8,7 +8,7 @@ import { Card } from "@/components/ui/card";
 import { Meter } from "@/components/ui/state-bar";
 import { cn } from "@/lib/cn";
 import { aMinute, chosenShare, share } from "@/lib/format";
-import { finished, updatable } from "@/lib/status";
+import { finished, meant, updatable } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useApprove } from "../queries";
 import { isLetPass } from "../verdict";
@@ -47,17 +47,17 @@ function Gate({ before }: { before: Stage }) {
 }
 
 function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; now: number }) {
-  const total = updatable(stage.status_breakdown);
+  const total = meant(campaign, stage.status_breakdown);
   const done = finished(stage.status_breakdown);
   const at = stage.status !== "PASSED" && stage.number === campaign.current_stage && campaign.status !== "COMPLETED";
   const running = campaign.status === "RUNNING";
-  const all = updatable(campaign.status_breakdown);
+  const all = meant(campaign, campaign.status_breakdown);
   const failed = stage.status === "FAILED" && !isLetPass(stage);
   const passed = hasPassed(stage, campaign);
   return (
     <li aria-current={at ? "step" : undefined} className={cn("min-w-0 flex-1 rounded-lg px-4 py-3", at && (failed ? "bg-failed-tint" : "bg-flight-tint"))}>
       <div className="flex items-center gap-2 text-[13px]">
-        <Badge status={passed || isLetPass(stage) ? "PASSED" : stage.status} number={stage.number} at={at} />
+        <Badge status={passed || isLetPass(stage) ? "PASSED" : isStopped(stage, campaign) ? "RUNNING" : stage.status} number={stage.number} at={at} />
         <span className="truncate font-semibold">{t.stageName(stage.name)}</span>
         {all > 0 && <span className="text-xs text-ink-2">{share(total / all, 0)}</span>}
         <span className={cn("ml-auto text-xs font-medium whitespace-nowrap", tone(stage, at, passed))}>{word(stage, campaign, at)}</span>
@@ -77,6 +77,9 @@ const APPROVABLE = new Set<Stage["status"]>(["AWAITING_APPROVAL", "FAILED"]);
 /** The last stage has no gate: it has passed when the campaign is complete. */
 const hasPassed = (stage: Stage, campaign: Campaign) => stage.status === "PASSED" || (campaign.status === "COMPLETED" && stage.status !== "FAILED");
 
+/** An abort has ended it before it was through. */
+const isStopped = (stage: Stage, campaign: Campaign) => campaign.status === "ABORTED" && stage.status !== "PASSED" && stage.status !== "FAILED";
+
 function Badge({ status, number, at }: { status: Stage["status"]; number: number; at: boolean }) {
   const look = "grid size-5 shrink-0 place-items-center rounded-full text-[11px] font-semibold";
   if (status === "PASSED") return <span className={cn(look, "bg-success text-card")}><Check aria-hidden className="size-3" strokeWidth={3} /></span>;
@@ -94,6 +97,7 @@ function tone(stage: Stage, at: boolean, passed: boolean) {
 function word(stage: Stage, campaign: Campaign, at: boolean): string {
   if (hasPassed(stage, campaign)) return t.stageStatus.PASSED;
   if (isLetPass(stage)) return t.stages.gatePassed;
+  if (isStopped(stage, campaign)) return at ? t.campaignStatus.ABORTED : t.stages.notReached;
   if (at && campaign.status !== "RUNNING" && stage.status === "RUNNING") return t.campaignStatus[campaign.status];
   return t.stageStatus[stage.status];
 }
@@ -104,6 +108,7 @@ function detail(stage: Stage, campaign: Campaign, now: number): string {
   if (hasPassed(stage, campaign)) {
     return t.stages.passed(total ? (stage.status_breakdown.SUCCESS ?? 0) / total : 1, stage.soak_seconds);
   }
+  if (isStopped(stage, campaign)) return "";
   if (stage.status === "SOAKING" && stage.soak_until) return t.stages.soaking((Date.parse(stage.soak_until) - now) / 1000);
   if (stage.status === "FAILED") return t.stages.failed(stage.min_success);
   if (stage.status === "AWAITING_APPROVAL" && !isLetPass(stage)) return t.stages.approver;

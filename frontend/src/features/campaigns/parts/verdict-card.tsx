@@ -6,7 +6,7 @@ import { StateBar } from "@/components/ui/state-bar";
 import type { Campaign } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { count, devices, share } from "@/lib/format";
-import { finished, LOOK, ORDER, updatable } from "@/lib/status";
+import { finished, LOOK, meant, ORDER } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { verdict, type Mood } from "../verdict";
 
@@ -21,7 +21,7 @@ export function VerdictCard({ campaign, now }: { campaign: Campaign; now: number
   const { mood, title, says } = verdict(campaign, now);
   const { icon: Icon, color } = MOOD[mood];
   const counts = campaign.status_breakdown;
-  const all = updatable(counts);
+  const all = meant(campaign, counts);
   const skipped = counts.SKIPPED ?? 0;
   const done = finished(counts);
   const [number, sign] = share(all === 0 ? 1 : done / all).split(" ");
@@ -44,7 +44,7 @@ export function VerdictCard({ campaign, now }: { campaign: Campaign; now: number
           {t.verdict.finishedOf(done, all)}
         </p>
       </div>
-      <StateBar counts={counts} className="mt-4" />
+      <StateBar counts={counts} total={all} className="mt-4" />
       <dl className="mt-4 grid grid-cols-3 gap-x-4 gap-y-4 sm:grid-cols-[repeat(auto-fit,minmax(7rem,1fr))]">
         {shown.map((status) => (
           <div key={status}>

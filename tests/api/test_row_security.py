@@ -80,8 +80,17 @@ async def test_no_row_of_another_tenant_is_seen_changed_or_deleted(world: World,
 async def test_no_row_can_be_put_under_another_tenant(world: World, foreign: asyncpg.Connection) -> None:
     for table in await tenant_tables(world):
         row = await world.sql.fetchval(f"SELECT to_jsonb(t) FROM {table} t WHERE tenant_id = 'acme' LIMIT 1")
-        copy = f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::{table}, $1)"
+        columns = await _given(world, table)
+        copy = f"""INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
+                   SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1)"""
         assert await attempt(foreign, copy, json.dumps(row)) == "refused", table
+
+
+async def _given(world: World, table: str) -> str:
+    """The columns whose values are not computed from others."""
+    names = """SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+                WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"""
+    return str(await world.sql.fetchval(names, table))
 
 
 async def test_without_a_tenant_nothing_is_seen(world: World, foreign: asyncpg.Connection) -> None:

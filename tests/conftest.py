@@ -9,6 +9,7 @@ Processes, or with `PULSE_TEST_PARTS=containers` containers:
 
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -29,6 +30,12 @@ if IN_CONTAINERS:
 HERE = Path(__file__).parent
 LONG = ("e2e", "local")
 """Folders that begin first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_configure() -> None:
+    """A shell that starts the run in the background has Ctrl-C ignored, by all that come of it: tests need it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from campaign_svc.campaigns import approval, campaigns, preview, retry
 from campaign_svc.campaigns.campaign_schemas import (
@@ -28,7 +29,7 @@ from campaign_svc.doors import Announcing, Controlling, Database
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Admin, Approver, Operator, Viewer
 from pulse.runtime.once import OnlyOnce
-from pulse.runtime.rest import COUNTED_TO, PlainInt, RowId, listed
+from pulse.runtime.rest import COUNTED_TO, PLAIN, RowId, listed
 
 router = APIRouter(
     prefix="/customer/ota/campaigns", tags=["campaigns"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES
@@ -38,7 +39,7 @@ ALL_FAILED = Retry()
 PENDING: dict[int | str, dict[str, Any]] = {
     ACCEPTED: {"model": ControlledCampaign, "description": "Saved, but not every dispatcher may know it yet"}
 }
-StageNumber = Annotated[PlainInt, Path(ge=0, le=1000)]
+StageNumber = Annotated[int, Field(ge=0, le=1000), PLAIN, Path()]
 
 
 @router.post(

@@ -72,9 +72,9 @@ Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A time in a request: its offset must be named."""
 MAX_BIGINT = 2**63 - 1
 Future = Annotated[Moment, AfterValidator(_ahead)]
-PlainInt = Annotated[int, BeforeValidator(_plain)]
-"""A number in a path: decimal digits and nothing else."""
-RowId = Annotated[PlainInt, Path(ge=1, le=MAX_BIGINT)]
+PLAIN = BeforeValidator(_plain)
+"""For a number in a path: decimal digits and nothing else."""
+RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT), PLAIN, Path()]
 NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=PATTERN)]
 """A device or group in a path: what could never be a name is refused, not looked for."""
 

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from fleetsim.options import DOWNLOAD_SECONDS
-
 WHO, WHERE, WRONG = "Which devices", "The broker", "What goes wrong"
 TIME, LINK, RUN = "How updates go", "The network", "The run"
-
+DOWNLOAD_SECONDS = "1..3"
 
 Tenant = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="The owner of the devices of --ids")]
 Ids = Annotated[str | None, typer.Option(rich_help_panel=WHO, help="Instead of a file: d{0..999}, gw-{0001..5000}")]

@@ -3,8 +3,11 @@
 import resource
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from fleetsim import arguments
 from fleetsim.accounts import numbered, read_accounts
 from fleetsim.connection import Account, Broker, Login
 from fleetsim.draws import Span, Spread, read_spread
@@ -14,7 +17,7 @@ from fleetsim.nature import Behaviour, Failure
 KINDS = ",".join(Failure)
 SPARE_FILES = 64
 VERSION = "1.0.0"
-DOWNLOAD_SECONDS, INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "1..3", "3..10"
+INSTALL_SECONDS, OFFLINE_SECONDS = "1..3", "3..10"
 LATE_SECONDS, STORM_SECONDS = "1..10", "0.5..2"
 
 
@@ -27,18 +30,18 @@ Contradictions = list[tuple[bool, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Which devices, and how to reach their broker."""
+    """Which devices, and how to reach their broker. Each field is an option of the command line."""
 
-    devices: Path | None
-    tenant: str | None
-    ids: str | None
-    user: str | None
-    password: str | None
-    password_file: Path | None
-    mqtt_host: str
-    mqtt_port: int
-    tls: bool
-    ca: Path | None
+    devices: arguments.Devices = None
+    tenant: arguments.Tenant = None
+    ids: arguments.Ids = None
+    user: arguments.User = None
+    password: arguments.Password = None
+    password_file: arguments.PasswordFile = None
+    mqtt_host: arguments.Host = "127.0.0.1"
+    mqtt_port: arguments.Port = 1883
+    tls: arguments.Tls = False
+    ca: arguments.Ca = None
 
     def check(self) -> None:
         """Raises OptionsError for the first contradiction."""
@@ -90,36 +93,36 @@ class Access:
 class RunOptions(Access):
     """As `python -m fleetsim run --help` explains them."""
 
-    version: str
-    connections: int | None
-    keepalive: int
-    connect_rate: float
-    fail: float
-    flaky: float
-    failures: str
-    fail_seconds: str | None
-    download_seconds: str | None
-    bandwidth: str | None
-    size: str | None
-    fetch: float | None
-    downloads: int
-    progress: int
-    install_seconds: str
-    offline: float
-    offline_seconds: str
-    storm_every: float
-    storm_share: float
-    storm_seconds: str
-    duplicates: float
-    late: float
-    late_seconds: str
-    seed: int
-    run_for: float | None
-    idle: float | None
-    presence: bool
-    state: Path | None
-    history: Path | None
-    summary: Path | None
+    version: arguments.Version = VERSION
+    connections: arguments.Connections = None
+    keepalive: arguments.Keepalive = 60
+    connect_rate: arguments.ConnectRate = 2_000
+    fail: arguments.Fail = 0.03
+    flaky: arguments.Flaky = 0.0
+    failures: arguments.Failures = KINDS
+    fail_seconds: arguments.FailSeconds = None
+    download_seconds: arguments.DownloadSeconds = None
+    bandwidth: arguments.Bandwidth = None
+    size: arguments.Size = None
+    fetch: arguments.Fetch = None
+    downloads: arguments.Downloads = 256
+    progress: arguments.Progress = 20
+    install_seconds: arguments.InstallSeconds = INSTALL_SECONDS
+    offline: arguments.Offline = 0.0
+    offline_seconds: arguments.OfflineSeconds = OFFLINE_SECONDS
+    storm_every: arguments.StormEvery = 0.0
+    storm_share: arguments.StormShare = 0.0
+    storm_seconds: arguments.StormSeconds = STORM_SECONDS
+    duplicates: arguments.Duplicates = 0.0
+    late: arguments.Late = 0.0
+    late_seconds: arguments.LateSeconds = LATE_SECONDS
+    seed: arguments.Seed = 1
+    run_for: arguments.RunFor = None
+    idle: arguments.Idle = None
+    presence: arguments.Presence = True
+    state: arguments.State = None
+    history: arguments.History = None
+    summary: arguments.Summary = None
 
     def contradictions(self) -> Contradictions:
         files = [file.resolve() for file in (self.devices, self.state, self.history, self.summary) if file]
@@ -154,7 +157,7 @@ class RunOptions(Access):
                 failures=kinds(self.failures),
                 offline=self.offline,
                 offline_seconds=span(self.offline_seconds),
-                download_seconds=read_spread(self.download_seconds or DOWNLOAD_SECONDS),
+                download_seconds=read_spread(self.download_seconds or arguments.DOWNLOAD_SECONDS),
                 install_seconds=read_spread(self.install_seconds),
                 fail_seconds=_spread(self.fail_seconds),
                 bandwidth=_spread(self.bandwidth),
@@ -177,12 +180,16 @@ class RunOptions(Access):
 class SendOptions(Access):
     """As `python -m fleetsim send --help` explains them."""
 
-    rate: float
-    campaign: int
-    to_version: str
-    url: str
-    size: int
-    checksum: str
+    user: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=arguments.WHO, help="Who may write all command topics and read all reports"),
+    ] = None
+    rate: Annotated[float, typer.Option(min=0, help="Commands a second; 0: as fast as the broker takes them")] = 500
+    campaign: Annotated[int, typer.Option(min=1, help="Another one for each time that devices are to update")] = 1
+    to_version: Annotated[str, typer.Option(help="What devices are to run")] = "2.0.0"
+    url: Annotated[str, typer.Option(help="The file, for devices whose downloads are real")] = "http://localhost/none"
+    size: Annotated[int, typer.Option(min=1, help="Its size in bytes")] = 1_000_000
+    checksum: Annotated[str, typer.Option(help="Its SHA-256 in hex")] = "0" * 64
 
 
 def kinds(text: str) -> tuple[Failure, ...]:

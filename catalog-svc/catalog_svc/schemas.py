@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints
 
 from pulse.contracts.names import Name
 from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title
@@ -20,7 +20,7 @@ class NewFirmware(Body):
     version: Annotated[Title, Field(max_length=100, examples=["2.1.0"])]
     description: Text | None = None
     file_url: Annotated[FileUrl, Field(examples=["https://files.example.com/gw2-2.1.0.bin"])]
-    file_size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_FILE_BYTES)]
+    file_size_bytes: Annotated[StrictInt, Field(ge=1, le=MAX_FILE_BYTES)]
     checksum_sha256: Annotated[Sha256, Field(description="64 hexadecimal digits")]
     device_type: Name | None = None
 

@@ -2,15 +2,17 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 from pulse.contracts.names import Name
 from pulse.contracts.status import CampaignStatus, Status
-from pulse.runtime.rest import Body, Future, Listed, Page, Text, Timestamp, Title
+from pulse.runtime.rest import MAX_BIGINT, Body, Future, Listed, Page, Text, Timestamp, Title
 
-Rate = Annotated[int, Field(strict=True, ge=1, le=600_000, description="devices per minute")]
-Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-FirmwareId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Rate = Annotated[StrictInt, Field(ge=1, le=600_000, description="devices per minute")]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+ROW_ID = Field(ge=1, le=MAX_BIGINT)
+FirmwareId = Annotated[int, ROW_ID]
+"""As a parameter, where all is text."""
 StageStatus = Literal["WAITING", "RUNNING", "SOAKING", "AWAITING_APPROVAL", "FAILED", "PASSED"]
 ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn", "restored"]
 
@@ -24,10 +26,10 @@ class NewStage(Body):
     """
 
     name: Title
-    share: Annotated[float | None, Field(strict=True, gt=0, le=1)] = None
-    count: Annotated[int | None, Field(strict=True, ge=1, le=100_000_000)] = None
+    share: Annotated[StrictFloat | None, Field(gt=0, le=1)] = None
+    count: Annotated[StrictInt | None, Field(ge=1, le=100_000_000)] = None
     rollout_rate: Rate | None = None
-    soak_seconds: Annotated[int, Field(strict=True, ge=0, le=604_800)] = 900
+    soak_seconds: Annotated[StrictInt, Field(ge=0, le=604_800)] = 900
     min_success: Share = 0.95
     approval: StrictBool = False
 
@@ -42,19 +44,19 @@ class NewCampaign(Body):
     """One firmware version to one device group. Left out: the defaults of the customer's rule, `ratio`."""
 
     name: Title
-    firmware_version_id: Annotated[FirmwareId, Field(strict=True)]
+    firmware_version_id: Annotated[StrictInt, ROW_ID]
     target_group_id: Name
     rollout_strategy: Literal["linear", "canary"] = "linear"
     rollout_rate: Rate = 10
     abort_threshold: Share = 0.1
     abort_rule: Literal["ratio", "sequential"] = "ratio"
-    abort_min_devices: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1
-    abort_confidence: Annotated[float, Field(strict=True, ge=0.5, le=0.9999)] = 0.95
-    max_attempts: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
-    attempt_timeout_seconds: Annotated[int, Field(strict=True, ge=10, le=604_800)] = 3600
-    max_in_flight: Annotated[int | None, Field(strict=True, ge=1, le=1_000_000)] = None
-    ramp_start: Annotated[int | None, Field(strict=True, ge=1, le=1_000_000)] = None
-    ramp_factor: Annotated[float, Field(strict=True, ge=0, le=10)] = 1
+    abort_min_devices: Annotated[StrictInt, Field(ge=1, le=100_000_000)] = 1
+    abort_confidence: Annotated[StrictFloat, Field(ge=0.5, le=0.9999)] = 0.95
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=10)] = 3
+    attempt_timeout_seconds: Annotated[StrictInt, Field(ge=10, le=604_800)] = 3600
+    max_in_flight: Annotated[StrictInt | None, Field(ge=1, le=1_000_000)] = None
+    ramp_start: Annotated[StrictInt | None, Field(ge=1, le=1_000_000)] = None
+    ramp_factor: Annotated[StrictFloat, Field(ge=0, le=10)] = 1
     end_at: Future | None = None
     stages: Annotated[list[NewStage] | None, Field(min_length=1, max_length=10)] = None
 

@@ -86,7 +86,7 @@ class Databases:
         await self._as_superuser(f"CREATE DATABASE {TEMPLATE}")
         settings = SetupSettings(
             postgres_dsn=self.cluster.dsn_of(SUPERUSER, self.passwords[SUPERUSER], TEMPLATE),
-            kafka_bootstrap="unused",
+            kafka_bootstrap="nowhere:9092",
             catalog_db_password=self.passwords["catalog_svc"],
             campaign_db_password=self.passwords["campaign_svc"],
             campaign_loops_db_password=self.passwords["campaign_loops"],

@@ -47,13 +47,14 @@ def build(
 
 
 async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
-    """Serves the API and runs the loops until `stop`."""
+    """Serves the API and, once Kafka is there, runs the loops, until `stop`. Raises StartRefused."""
     verifier = Verifier(settings)
-    partitions = await kafka.require_topics(settings.kafka_bootstrap, (REQUESTS, CONTROL))
     async with (
         db.pool(settings.postgres_dsn, size=settings.postgres_pool, name="api") as pool,
-        db.pool(settings.loops_postgres_dsn, size=engine.POOL_SIZE, name="loops") as loops_pool,
-        kafka.producer(settings.kafka_bootstrap) as producer,
+        db.pool(
+            settings.loops_postgres_dsn, size=engine.POOL_SIZE, name="loops", setting="LOOPS_POSTGRES_DSN"
+        ) as loops_pool,
+        kafka.producer(settings.kafka_bootstrap, connect=False) as producer,
     ):
         announcer = Announcer(pool, producer, settings.announce_timeout_seconds)
         ready = {
@@ -65,5 +66,6 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(feeds.run(stop), name="feeds")
             group.create_task(serve(app, settings.http_host, settings.http_port, stop), name="http")
-            loops = engine.run(settings, loops_pool, producer, partitions[REQUESTS.name], stop)
-            group.create_task(loops, name="engine")
+            partitions = await kafka.topics_once_there(settings.kafka_bootstrap, (REQUESTS, CONTROL), stop)
+            if partitions is not None and await kafka.connected(producer, stop):
+                await engine.run(settings, loops_pool, producer, partitions[REQUESTS.name], stop)

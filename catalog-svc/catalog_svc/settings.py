@@ -7,6 +7,7 @@ from pydantic import Field
 from catalog_svc.gateway_certificate import PublicUrl
 from pulse.runtime.auth import AuthSettings
 from pulse.runtime.rate_limit import RateLimitSettings
+from pulse.runtime.settings import Dsn
 
 
 class CatalogSettings(AuthSettings, RateLimitSettings):
@@ -15,6 +16,6 @@ class CatalogSettings(AuthSettings, RateLimitSettings):
     `public_url` is where clients reach the API, such as https://ota.example.com: the certificate there is looked at.
     """
 
-    postgres_dsn: str
+    postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=1, le=100)] = 10
     public_url: PublicUrl | None = None

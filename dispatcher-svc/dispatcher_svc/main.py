@@ -18,13 +18,17 @@ from dispatcher_svc.results import Results
 from dispatcher_svc.settings import DispatcherSettings
 from dispatcher_svc.upkeep import keep_up
 from pulse.contracts.kafka import CONTROL, QUARANTINE, REQUESTS, RESULTS
+from pulse.runtime import waiting
 from pulse.runtime.app import create_app, serve
-from pulse.runtime.kafka import require_topics
+
+TITLE = "Pulse OTA: dispatcher"
 
 
 async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     """Until `stop`, and then until what is held has been given back. Raises StartRefused where a topic is missing."""
-    await require_topics(settings.kafka_bootstrap, (REQUESTS, RESULTS, CONTROL, QUARANTINE))
+    wanted = (REQUESTS, RESULTS, CONTROL, QUARANTINE)
+    if await waiting.topics(TITLE, settings, settings.kafka_bootstrap, wanted, stop) is None:
+        return
     async with clients(settings) as kafka:
         partitions: dict[int, Partition] = {}
         knowledge = Knowledge(settings.freshness_max_ms / 1000)
@@ -40,7 +44,7 @@ async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         make = partial(Partition, cap_rate=settings.partition_rate, cap_burst=settings.partition_burst)
         ownership = Ownership(kafka.consumer, partitions, intake, membership, publisher.soon, make)
         ready = {"kafka": ownership.is_ready, "control": control.is_complete, "mqtt": publisher.is_connected}
-        app = create_app("dispatcher-svc", ready=ready)
+        app = create_app(TITLE, ready=ready)
         done = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(app, settings.http_host, settings.http_port, done), name="http")

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pulse.contracts.kafka import bucket_burst
 from pulse.contracts.mqtt import COMMAND_TEMPLATE
-from pulse.runtime.settings import Port, Seconds, ServiceSettings
+from pulse.runtime.settings import Bootstrap, Host, Port, Seconds, ServiceSettings
 
 Milliseconds = Annotated[int, Field(gt=0)]
 
@@ -16,11 +16,11 @@ Milliseconds = Annotated[int, Field(gt=0)]
 class DispatcherSettings(ServiceSettings):
     """Names and defaults of the contract; `mqtt_ca_file` turns TLS on."""
 
-    kafka_bootstrap: str
+    kafka_bootstrap: Bootstrap
     kafka_session_timeout_ms: Milliseconds = 6_000
     kafka_heartbeat_ms: Milliseconds = 300
 
-    mqtt_host: str
+    mqtt_host: Host
     mqtt_port: Port = 1883
     mqtt_user: str | None = None
     mqtt_password: Annotated[str | None, Field(repr=False)] = None

@@ -3,7 +3,7 @@
 import asyncio
 
 from pulse.contracts.kafka import DEVICE_STATUS, QUARANTINE, RESULTS
-from pulse.runtime import db, kafka
+from pulse.runtime import db, kafka, waiting
 from pulse.runtime.app import create_app, serve
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.membership import Membership
@@ -13,13 +13,16 @@ from status_ingest_svc.store import Backoff
 from status_ingest_svc.transitions import Transitions
 from status_ingest_svc.watermarks import watermarks
 
+TITLE = "Pulse OTA: status ingest"
 FLUSH_SECONDS = 1.0
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Serves until `stop`; then results and reports finish, and the transitions go out."""
     bootstrap = settings.kafka_bootstrap
-    topics = await kafka.require_topics(bootstrap, (RESULTS, DEVICE_STATUS, QUARANTINE))
+    topics = await waiting.topics(TITLE, settings, bootstrap, (RESULTS, DEVICE_STATUS, QUARANTINE), stop)
+    if topics is None:
+        return
     async with (
         db.pool(settings.postgres_dsn, size=settings.postgres_pool, command_timeout=15) as database,
         kafka.producer(bootstrap) as producer,
@@ -32,7 +35,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         membership = Membership(database, ingest, marks, settings)
         results = Results(results_consumer, ingest, settings)
         app = create_app(
-            "Pulse OTA: status ingest",
+            TITLE,
             ready={
                 "database": lambda: db.answers(database),
                 "kafka": marks.answers,

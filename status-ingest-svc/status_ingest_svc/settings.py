@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pulse.runtime.settings import Port, Seconds, ServiceSettings
+from pulse.runtime.settings import Bootstrap, Dsn, Host, Port, Seconds, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -20,10 +20,10 @@ class Settings(ServiceSettings):
     base × 2^(tries so far), both at most an hour, ± 20 %.
     """
 
-    postgres_dsn: str
+    postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=3, le=100)] = 6
-    kafka_bootstrap: str
-    mqtt_host: str
+    kafka_bootstrap: Bootstrap
+    mqtt_host: Host
     mqtt_port: Port = 1883
     mqtt_user: str | None = None
     mqtt_password: Annotated[str | None, Field(repr=False)] = None

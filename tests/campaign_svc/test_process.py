@@ -6,14 +6,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+
+import httpx
 
 from local_stack.ports import free_ports
 from tests.campaign_svc.events import until_up, watch
 from tests.campaign_svc.rows import Fleet
-from tests.campaign_svc.wire import requests_of
+from tests.campaign_svc.wire import control_of, requests_of
+from tests.forwarded import forwarded
 from tests.real_parts import Database
-from tests.rest import KEY
+from tests.rest import KEY, token
 
 DEVICES = 3_000
 
@@ -91,3 +95,45 @@ async def test_open_event_streams_do_not_hold_up_a_stop(
         async with asyncio.timeout(5):
             await asyncio.gather(*(reader.ends() for reader in readers))
             assert await running.wait() == 0
+
+
+async def test_without_kafka_at_its_start_the_api_works_and_what_it_decides_is_announced_later(
+    fleet: Fleet, postgres: Database, kafka: str, tmp_path: Path
+) -> None:
+    campaign = await fleet.campaign(3)
+    [port, away] = free_ports(2)
+    async with (
+        process(postgres, f"127.0.0.1:{away}", tmp_path, port) as running,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token()}"}) as http,
+    ):
+        await until_up(str(http.base_url))
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]) == (503, {"database": True, "kafka": False})
+        paused = await http.post(f"/customer/ota/campaigns/{campaign}/pause")
+        assert (paused.status_code, paused.json()["status"]) == (202, "PAUSED")
+        async with forwarded(away, ("127.0.0.1", int(kafka.rpartition(":")[2]))), asyncio.timeout(20):
+            while (2, "PAUSED") not in await control_of(kafka, campaign):
+                await asyncio.sleep(0.1)
+            assert (await http.get("/readyz")).status_code == httpx.codes.OK
+            running.send_signal(signal.SIGTERM)
+            assert await running.wait() == 0
+
+
+async def test_without_kafka_it_stops_as_cleanly(fleet: Fleet, postgres: Database, tmp_path: Path) -> None:
+    await fleet.campaign(3)
+    [port, away] = free_ports(2)
+    async with process(postgres, f"127.0.0.1:{away}", tmp_path, port) as running:
+        await until_up(f"http://127.0.0.1:{port}")
+        running.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await running.wait() == 0
+
+
+async def test_a_database_that_refuses_is_said_in_one_line_that_names_the_setting(
+    postgres: Database, kafka: str, tmp_path: Path
+) -> None:
+    wrong = replace(postgres, passwords=dict.fromkeys(postgres.passwords, "wrong"))
+    async with process(wrong, kafka, tmp_path) as running, asyncio.timeout(10):
+        assert await running.wait() == 2
+    [line] = [line for line in (tmp_path / "log").read_text().splitlines() if not line.startswith("{")]
+    assert line.startswith('campaign-svc: setting POSTGRES_DSN: password authentication failed for user "campaign_svc"')

@@ -67,8 +67,14 @@ class Dispatcher:
         self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=2)
 
     async def is_ready(self) -> bool:
+        return await self._says_ok("/readyz")
+
+    async def is_alive(self) -> bool:
+        return await self._says_ok("/healthz")
+
+    async def _says_ok(self, path: str) -> bool:
         try:
-            return (await self.get("/readyz")).status_code == httpx.codes.OK
+            return (await self.get(path)).status_code == httpx.codes.OK
         except httpx.TransportError:
             assert self.process.returncode is None, self.log.read_text()[-3000:]
             return False

@@ -2,11 +2,14 @@
 
 import re
 import signal
+from pathlib import Path
 
 import httpx
 
+from local_stack.ports import free_ports
 from pulse.contracts.kafka import QUARANTINE
 from tests.dispatcher_svc.rig import Rig, until
+from tests.forwarded import forwarded
 
 
 async def refusal(scene: Rig, **settings: str) -> str:
@@ -69,3 +72,27 @@ async def test_it_ends_cleanly_while_kafka_is_away(scene: Rig) -> None:
         assert await dispatcher.end(signal.SIGTERM) == 0
     finally:
         await scene.topics.process.start()
+
+
+async def test_without_kafka_it_waits_says_so_and_goes_on_by_itself(scene: Rig) -> None:
+    [port] = free_ports(1)
+    dispatcher = await scene.launch(KAFKA_BOOTSTRAP=f"127.0.0.1:{port}")
+    await until(dispatcher.is_alive, 10)
+    answer = await dispatcher.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]) == (503, {"kafka": False})
+    assert await dispatcher.metric('pulse_ready{check="kafka"}') == 0
+    async with forwarded(port, ("127.0.0.1", int(scene.topics.bootstrap.rpartition(":")[2]))):
+        await until(dispatcher.is_ready, 20)
+
+
+async def test_it_ends_cleanly_while_it_waits_for_kafka(scene: Rig) -> None:
+    dispatcher = await scene.launch(KAFKA_BOOTSTRAP=f"127.0.0.1:{free_ports(1)[0]}")
+    await until(dispatcher.is_alive, 10)
+    assert await dispatcher.end(signal.SIGTERM) == 0
+
+
+async def test_an_authority_that_cannot_be_read_is_refused_with_one_line(scene: Rig, tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("not a certificate")
+    assert (await refusal(scene, MQTT_CA_FILE=str(tmp_path / "ca.crt"))).startswith(
+        f"dispatcher-svc: setting MQTT_CA_FILE: {tmp_path / 'ca.crt'} holds no certificate"
+    )

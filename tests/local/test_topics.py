@@ -1,5 +1,6 @@
 """The topics of the contract on a real Kafka, made once and never altered."""
 
+import asyncio
 import os
 import sys
 from subprocess import run
@@ -9,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from pulse.contracts.kafka import REQUESTS, TOPICS, Topic
 from pulse.runtime.errors import StartRefused
-from pulse.runtime.kafka import require_topics
+from pulse.runtime.kafka import topics_once_there
 from pulse_setup.topics import make_topics
 from tests.real_parts import Database, Topics
 
@@ -65,7 +66,7 @@ async def test_more_replicas_than_nodes_are_refused_with_kafka_s_reason(topics: 
 
 
 async def test_the_services_find_what_the_job_has_made(kafka: str) -> None:
-    found = await require_topics(kafka, TOPICS)
+    found = await topics_once_there(kafka, TOPICS, asyncio.Event())
     assert found == {topic.name: topic.partitions for topic in TOPICS}
 
 

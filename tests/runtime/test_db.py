@@ -1,37 +1,15 @@
 """A pool whose database is away, and one whose database refuses it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from local_stack.ports import free_ports
 from pulse.runtime import db
+from pulse.runtime.errors import StartRefused
+from tests.forwarded import forwarded
 from tests.real_parts import Database
-
-
-@asynccontextmanager
-async def forwarded(port: int, to: tuple[str, int]) -> AsyncIterator[None]:
-    """What is said to the port of this machine is said there."""
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65_536):
-                sink.write(data)
-        sink.close()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*to)
-        await asyncio.gather(pump(reader, back), pump(there, writer))
-
-    server = await asyncio.start_server(connected, "127.0.0.1", port)
-    try:
-        yield
-    finally:
-        server.close()
 
 
 async def test_a_pool_opens_without_its_database_and_connects_once_it_is_there(postgres: Database) -> None:
@@ -50,6 +28,6 @@ async def test_a_pool_opens_without_its_database_and_connects_once_it_is_there(p
 async def test_a_database_that_refuses_is_not_waited_for(postgres: Database) -> None:
     real = urlsplit(postgres.dsn_of("catalog_svc"))
     wrong = real._replace(netloc=real.netloc.replace(f":{real.password}@", ":wrong@")).geturl()
-    with pytest.raises(asyncpg.InvalidPasswordError):
-        async with db.pool(wrong, size=2):
+    with pytest.raises(StartRefused, match=r"^setting THE_DSN: password authentication failed"):
+        async with db.pool(wrong, size=2, setting="THE_DSN"):
             pass

@@ -58,6 +58,9 @@ class Replica:
         lines = self.child.log.read_text().splitlines()
         return [entry for line in lines if line.startswith("{") and (entry := json.loads(line))["event"] == event]
 
+    async def is_alive(self) -> bool:
+        return await _says_ok(f"{self.url}/healthz")
+
     async def metric(self, name: str) -> float:
         """The sum of a series over all its labels."""
         async with httpx.AsyncClient() as http:
@@ -98,7 +101,7 @@ class Service:
         part = Part(
             "status-ingest-svc",
             (sys.executable, "-m", "status_ingest_svc"),
-            lambda: _is_ready(url),
+            lambda: _says_ok(f"{url}/readyz"),
             environment | settings,
         )
         replica = Replica(await child.start(part, self.logs / f"ingest-{port}.log"), url)
@@ -115,10 +118,10 @@ class Service:
             await replica.stop()
 
 
-async def _is_ready(url: str) -> bool:
+async def _says_ok(url: str) -> bool:
     try:
         async with httpx.AsyncClient() as http:
-            return (await http.get(f"{url}/readyz", timeout=5)).status_code == 200
+            return (await http.get(url, timeout=5)).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import httpx
+
+from local_stack.ports import HOST, free_ports
 from pulse.contracts.kafka import Outcome
 from pulse.contracts.status import Row, Status
+from tests.forwarded import forwarded
 from tests.real_parts import Broker, Database, Databases, Topics
 from tests.status_ingest_svc.service import (
     Devices,
@@ -29,6 +33,7 @@ async def test_killed_before_the_commit_the_report_comes_again(service: Service,
         await fleet.say(device, campaign_id=campaign, status="FAILED", attempt=1)
         await eventually(seen.somebody_waits)
         await replica.child.kill()
+        await seen.end_who_waits()
     assert (await seen.row(campaign, device))["status"] == "INSTALLING"
     async with service.running():
         await _ends(seen, campaign, {"PENDING": 1})
@@ -135,6 +140,24 @@ async def test_a_process_whose_parts_are_all_away_still_stops_in_time(
             await replica.stop()
     async with service.running():
         await _ends(seen, campaign, {"SUCCESS": 1})
+
+
+async def test_without_kafka_at_its_start_it_waits_and_goes_on_by_itself(
+    service: Service, seen: World, fleet: Devices, own_kafka: str
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device], INSTALLING)
+    [port] = free_ports(1)
+    replica = await service.launch(KAFKA_BOOTSTRAP=f"{HOST}:{port}")
+    await eventually(replica.is_alive, 10)
+    async with httpx.AsyncClient(base_url=replica.url) as http:
+        answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]) == (503, {"kafka": False})
+    async with forwarded(port, (HOST, int(own_kafka.rpartition(":")[2]))):
+        await replica.child.until_ready()
+        await fleet.say(device, campaign_id=campaign, status="SUCCESS", attempt=1)
+        await _ends(seen, campaign, {"SUCCESS": 1})
+        await replica.stop()
 
 
 async def test_a_database_restarted_in_mid_stream_loses_nothing(

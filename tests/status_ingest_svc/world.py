@@ -147,6 +147,13 @@ class World:
         )
         return bool(found)
 
+    async def end_who_waits(self) -> None:
+        """Ends connections that wait for a row: a client's death alone does not, what it has said is carried out."""
+        await self.sql.execute(
+            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        )
+
     async def assert_counters_equal_rows(self, campaign: int) -> None:
         records = await self.sql.fetch(
             "SELECT counter, sum(n)::bigint FROM ota_campaign_counters WHERE campaign_id = $1 GROUP BY 1", campaign

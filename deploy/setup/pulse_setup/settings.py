@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.contracts.kafka import CONTROL, DEVICE_STATUS, QUARANTINE, REQUESTS, RESULTS, Topic
-from pulse.runtime.settings import ServiceSettings
+from pulse.runtime.settings import Bootstrap, Dsn, ServiceSettings
 
 MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 
@@ -14,8 +14,8 @@ MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 class SetupSettings(ServiceSettings):
     """`postgres_dsn` is a superuser's. A role whose password is not given keeps the one it has."""
 
-    postgres_dsn: str
-    kafka_bootstrap: str
+    postgres_dsn: Dsn
+    kafka_bootstrap: Bootstrap
     migrations_dir: Path = MIGRATIONS
 
     catalog_db_password: str = ""

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 from prometheus_client import Gauge, Histogram
 
+from pulse.runtime.errors import StartRefused
 from pulse.runtime.tracing import TRACES
 
 if TYPE_CHECKING:
@@ -48,13 +49,18 @@ POOL_MOST = Gauge("pulse_db_pool_max_connections", "The most connections that th
 
 
 @asynccontextmanager
-async def pool(dsn: str, *, size: int = 10, command_timeout: float = 60.0, name: str = "main") -> AsyncIterator[Pool]:
+async def pool(
+    dsn: str, *, size: int = 10, command_timeout: float = 60.0, name: str = "main", setting: str = "POSTGRES_DSN"
+) -> AsyncIterator[Pool]:
     """A pool of at most `size` connections; opens without a database that is away, and connects once it is there.
 
-    Raises asyncpg's errors for a database that is there and refuses: a wrong password, a name that does not exist.
-    `name` tells it from the process's other pools in metrics.
+    Raises StartRefused, which names the `setting`, for one that cannot be understood, and when the database is there
+    and refuses: a wrong password, a name that does not exist. `name` tells the process's pools apart in metrics.
     """
-    opened = await _connect(dsn, size, command_timeout)
+    try:
+        opened = await _connect(dsn, size, command_timeout)
+    except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
+        raise StartRefused(f"setting {setting}: {error}") from error
     _watch(opened, name, size)
     try:
         yield opened
@@ -73,6 +79,9 @@ async def _connect(dsn: str, size: int, command_timeout: float) -> Pool:
     try:
         async with asyncio.timeout(5), opened.acquire():
             pass
+    except asyncpg.ClientConfigurationError:  # an InterfaceError, too, but no outage
+        opened.terminate()
+        raise
     except OUTAGES as error:
         log.warning("database_away", reason=repr(error))
     except asyncpg.PostgresError:

@@ -1,10 +1,11 @@
-"""Kafka: a producer, the check of topics at the start, quarantine."""
+"""Kafka: a producer, the topics at the start, quarantine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import get_args
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -12,17 +13,23 @@ from prometheus_client import Counter
 
 from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
 from pulse.runtime.errors import StartRefused
+from pulse.runtime.process import pause
 from pulse.runtime.tracing import HEADER
 
 QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
     QUARANTINED.labels(_reason)
-START_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer that loses and repeats nothing by itself (acks=all, idempotent); flushes when left."""
+async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that loses and repeats nothing by itself (acks=all, idempotent); flushes when left.
+
+    With `connect` it opens once the cluster answers, however long that takes. Without, `connected` is yours to await;
+    who sends before waits.
+    """
     opened = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         acks="all",
@@ -32,7 +39,8 @@ async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKa
         request_timeout_ms=10_000,
         metadata_max_age_ms=60_000,
     )
-    await _started(opened)
+    if connect:
+        await connected(opened, asyncio.Event())
     try:
         yield opened
     finally:
@@ -43,26 +51,33 @@ async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKa
             await opened.client.close()
 
 
-async def _started(client: AIOKafkaProducer | AIOKafkaAdminClient) -> None:
-    """Starts a client; waits for a broker that is not there yet. Raises StartRefused after 30 s."""
-    deadline = asyncio.get_running_loop().time() + START_SECONDS
-    while True:
-        try:
-            await client.start()
-        except KafkaConnectionError as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise StartRefused(f"Kafka does not answer: {error}") from error
-            await asyncio.sleep(0.5)
-        else:
-            return
+async def connected(client: AIOKafkaProducer | AIOKafkaAdminClient, stop: asyncio.Event) -> bool:
+    """Starts a client: True once the cluster answers, however long that takes; False at `stop`."""
+    while not await _connects(client):
+        if await pause(stop, LOOK_SECONDS):
+            return False
+    return True
 
 
-async def require_topics(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
-    """The number of partitions of each topic. Raises StartRefused where one is missing or has too few or too many."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await _started(admin)
+async def _connects(client: AIOKafkaProducer | AIOKafkaAdminClient) -> bool:
+    try:
+        await client.start()
+    except KafkaConnectionError as error:
+        log.warning("kafka_away", error=str(error))
+        return False
+    return True
+
+
+async def topics_once_there(bootstrap: str, topics: Iterable[Topic], stop: asyncio.Event) -> dict[str, int] | None:
+    """The number of partitions of each topic, once the cluster answers, however long that takes; None at `stop`.
+
+    Raises StartRefused where a topic is missing or has too few or too many.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     wanted = {topic.name: topic for topic in topics}
     try:
+        if not await connected(admin, stop):
+            return None
         described = await admin.describe_topics(list(wanted))
     finally:
         await admin.close()

@@ -1,10 +1,11 @@
 """Settings come from the environment, or for secrets from the file that `<NAME>_FILE` names."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource
 
@@ -12,6 +13,28 @@ from pulse.runtime.errors import StartRefused
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
+_HOST, _PORT = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]/@]+)", r":\d{1,5}"
+_SERVERS = re.compile(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
+_HOSTS = rf"{_HOST}({_PORT})?(,{_HOST}({_PORT})?)*"
+_DSN = re.compile(rf"postgres(ql)?://([^/@]*@)?({_HOSTS})?/[^/?]+(\?.*)?")
+
+
+def _dsn(value: str) -> str:
+    """Its words never repeat the value, which holds a password."""
+    if not _DSN.fullmatch(value):
+        raise ValueError("must be postgresql://user:password@host:port/database")
+    return value
+
+
+def _bootstrap(value: str) -> str:
+    if not _SERVERS.fullmatch(value):
+        raise ValueError("must be host:port, or several with commas and no spaces between")
+    return value
+
+
+Dsn = Annotated[str, AfterValidator(_dsn), Field(repr=False)]
+Bootstrap = Annotated[str, AfterValidator(_bootstrap)]
+Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
 
 
 class _FromFiles(EnvSettingsSource):

@@ -1,5 +1,7 @@
 """Pods are what Pod Security "restricted" asks for, are probed where the programs answer, and stop cleanly."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from catalog_svc.main import build
@@ -42,10 +44,13 @@ def test_secret_files_are_readable_for_the_group_of_the_pod_and_nobody_else(mani
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_probes_ask_what_the_services_answer(manifests: Manifests, name: str) -> None:
-    paths = {kind: probe["path"] for kind, probe in manifests.workload(name).probes().items()}
+    asked = {kind: urlsplit(probe["path"]) for kind, probe in manifests.workload(name).probes().items()}
+    paths = {kind: url.path for kind, url in asked.items()}
     assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
     answered = {getattr(route, "path", None) for route in build(None, None).routes}
     assert set(paths.values()) < answered
+    excluded = "exclude=kafka" if name == "campaign-svc" else ""
+    assert {url.query for url in asked.values()} == {"", excluded}, "a pause is taken without Kafka, too"
 
 
 def test_the_gateway_is_probed_where_it_answers(manifests: Manifests) -> None:

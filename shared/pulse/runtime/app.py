@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metrics, generate_latest
 from pydantic import BaseModel
@@ -114,8 +114,9 @@ def _add_probes(app: FastAPI, ready: Mapping[str, Check]) -> None:
         return {"status": "alive"}
 
     @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
-        answers = await _answers(ready)
+    async def readyz(exclude: Annotated[frozenset[str], Query()] = frozenset()) -> JSONResponse:
+        """`exclude`, as often as needed, names checks without which the asker still has use for the service."""
+        answers = await _answers({name: check for name, check in ready.items() if name not in exclude})
         return JSONResponse({"ready": all(answers.values()), "checks": answers}, 200 if all(answers.values()) else 503)
 
     @app.get("/metrics", include_in_schema=False)

@@ -10,7 +10,7 @@ from itertools import count, islice, pairwise
 
 from campaign_svc.engine.pace import Pace, pace_of
 from pulse.contracts.kafka import DEVICE_STATUS, REQUESTS, RESULTS
-from tests.bench import dispatcher, ingest, kafka_tools, progress, promise, raw_mqtt
+from tests.bench import dispatcher, ingest, kafka_tools, progress, promise, raw_mqtt, replicas
 from tests.bench.figures import Measure, Section
 from tests.bench.meter import Meter
 from tests.bench.rate import BURST_SECONDS, HELD_UP_SECONDS, announce, request
@@ -34,6 +34,9 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     section = Section("scaling", work=f"{REPORTS:,} reports, {REPLICAS[-1]} ingests")
     section.measures += await _against_one("dispatchers", partial(_dispatched, site), runs, say)
     section.measures += await _against_one("ingests", partial(_ingested, site, section), runs, say)
+    section.measures += await _against_one("catalog-svc, requests", partial(replicas.catalogs, site), runs, say)
+    section.measures += await _against_one("campaign-svc, requests", partial(replicas.campaigns, site), runs, say)
+    section.measures += await _against_one("campaign-svc, claims", partial(replicas.claims, site), runs, say)
     section.measures += await _rebalances(site, say)
     return section
 

@@ -88,6 +88,12 @@ class Site:
             yield process
 
     @asynccontextmanager
+    async def catalog(self, database: Database, **settings: str) -> AsyncIterator[Running]:
+        environment = {"POSTGRES_DSN": database.dsn_of("catalog_svc"), "AUTH_KEY_FILE": str(self.auth_key_file)}
+        async with self._running("catalog-svc", environment | settings) as process:
+            yield process
+
+    @asynccontextmanager
     async def campaigns(self, database: Database, **settings: str) -> AsyncIterator[Running]:
         environment = {
             "POSTGRES_DSN": database.dsn_of("campaign_svc"),

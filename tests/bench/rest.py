@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from itertools import count, cycle
 
-from tests.bench.site import HOST, Running
+from local_stack.ports import HOST
+from tests.bench.site import Running
 
 REQUESTS = 6_000
 CONNECTIONS = 32

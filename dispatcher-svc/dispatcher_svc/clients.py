@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from dispatcher_svc.settings import DispatcherSettings
-from pulse.contracts.kafka import DISPATCHERS
 from pulse.runtime.kafka import producer
 from pulse.runtime.mqtt import MqttOptions, trusting
 
@@ -26,8 +25,8 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """A member of the group; offsets are committed by hand."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
-        client_id=settings.member_name,
-        group_id=DISPATCHERS,
+        client_id=settings.member.name,
+        group_id=settings.member.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=settings.kafka_session_timeout_ms,

@@ -3,7 +3,6 @@
 import asyncio
 from functools import partial
 
-from dispatcher_svc import predecessor
 from dispatcher_svc.clients import clients, mqtt_options
 from dispatcher_svc.control import Control
 from dispatcher_svc.intake import Intake
@@ -18,7 +17,7 @@ from dispatcher_svc.results import Results
 from dispatcher_svc.settings import DispatcherSettings
 from dispatcher_svc.upkeep import keep_up
 from pulse.contracts.kafka import CONTROL, QUARANTINE, REQUESTS, RESULTS
-from pulse.runtime import waiting
+from pulse.runtime import predecessor, waiting
 from pulse.runtime.app import create_app, serve
 
 TITLE = "Pulse OTA: dispatcher"
@@ -55,7 +54,7 @@ async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
                 group.create_task(control.ask(), name="control-ask"),
                 group.create_task(keep_up(intake, partitions, knowledge, membership), name="upkeep"),
             ]
-            if await predecessor.has_gone(settings, stop):
+            if await predecessor.has_gone(settings.member, stop):
                 await ownership.run(requests.read(), stop)
             done.set()
             for task in background:

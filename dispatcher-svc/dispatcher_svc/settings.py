@@ -1,24 +1,18 @@
 """What dispatcher-svc can be told."""
 
 from pathlib import Path
-from socket import gethostname
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from pulse.contracts.kafka import bucket_burst
+from pulse.contracts.kafka import DISPATCHERS, bucket_burst
 from pulse.contracts.mqtt import COMMAND_TEMPLATE
-from pulse.runtime.settings import Bootstrap, Host, Port, Seconds, ServiceSettings
+from pulse.runtime.predecessor import Member, member_of
+from pulse.runtime.settings import Host, MemberSettings, Milliseconds, Port, Seconds
 
-Milliseconds = Annotated[int, Field(gt=0)]
 
-
-class DispatcherSettings(ServiceSettings):
+class DispatcherSettings(MemberSettings):
     """Names and defaults of the contract; `mqtt_ca_file` turns TLS on."""
-
-    kafka_bootstrap: Bootstrap
-    kafka_session_timeout_ms: Milliseconds = 6_000
-    kafka_heartbeat_ms: Milliseconds = 300
 
     mqtt_host: Host
     mqtt_port: Port = 1883
@@ -36,9 +30,9 @@ class DispatcherSettings(ServiceSettings):
     """Unsettled requests of one partition above which no more of it are read."""
 
     @property
-    def member_name(self) -> str:
-        """In the group: the same for a process and for the one that is started in its place."""
-        return f"dispatcher-svc-{gethostname()}-{self.http_port}"
+    def member(self) -> Member:
+        """Of the group that shares the requests."""
+        return member_of(DISPATCHERS, "dispatcher-svc", self)
 
     @property
     def partition_burst(self) -> float:
@@ -53,9 +47,7 @@ class DispatcherSettings(ServiceSettings):
         return template
 
     @model_validator(mode="after")
-    def heartbeats_fit(self) -> "DispatcherSettings":
-        if self.kafka_heartbeat_ms * 3 > self.kafka_session_timeout_ms:
-            raise ValueError("KAFKA_HEARTBEAT_MS must be at most a third of KAFKA_SESSION_TIMEOUT_MS")
+    def questions_fit(self) -> "DispatcherSettings":
         if self.freshness_ask_ms >= self.freshness_max_ms:
             raise ValueError("FRESHNESS_ASK_MS must be less than FRESHNESS_MAX_MS")
         return self

@@ -26,7 +26,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         db.pool(settings.postgres_dsn, size=settings.postgres_pool, command_timeout=15) as database,
         kafka.producer(bootstrap) as producer,
-        consumer(bootstrap) as results_consumer,
+        consumer(settings) as results_consumer,
         watermarks(bootstrap, topics[RESULTS.name]) as marks,
     ):
         transitions = Transitions(producer)

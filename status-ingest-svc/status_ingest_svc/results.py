@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from pulse.contracts.kafka import INGESTS, RESULTS
+from pulse.contracts.kafka import RESULTS
+from pulse.runtime import predecessor
 from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, kind, read_result
@@ -24,15 +25,16 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """A member of ingest's consumer group that commits nothing by itself."""
     opened = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        group_id=INGESTS,
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.member.name,
+        group_id=settings.member.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        session_timeout_ms=6_000,
-        heartbeat_interval_ms=300,
+        session_timeout_ms=settings.kafka_session_timeout_ms,
+        heartbeat_interval_ms=settings.kafka_heartbeat_ms,
         fetch_max_wait_ms=100,  # a busy partition waits while a fetch waits for idle ones
         request_timeout_ms=10_000,
         metadata_max_age_ms=60_000,
@@ -56,10 +58,16 @@ class Results(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carr
         self._ingest = ingest
         self._most = settings.ingest_batch
         self._linger = settings.ingest_linger_ms / 1000
+        self._member = settings.member
         self._committed: dict[TopicPartition, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serves until `stop`, and finishes the batch at hand if that takes no more than 4 s."""
+        """Serves until `stop`, and finishes the batch at hand if that takes no more than 4 s.
+
+        A process of the same name that was killed is waited for first: nobody else's results are held up then.
+        """
+        if not await predecessor.has_gone(self._member, stop):
+            return
         self._kafka.subscribe([RESULTS.name], listener=self)
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(stop), name="results-read")

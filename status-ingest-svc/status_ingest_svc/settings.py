@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pulse.runtime.settings import Bootstrap, Dsn, Host, Port, Seconds, ServiceSettings
+from pulse.contracts.kafka import INGESTS
+from pulse.runtime.predecessor import Member, member_of
+from pulse.runtime.settings import Dsn, Host, MemberSettings, Port, Seconds
 
 
-class Settings(ServiceSettings):
+class Settings(MemberSettings):
     """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections; `mqtt_ca_file`
     turns TLS on.
 
@@ -22,7 +24,6 @@ class Settings(ServiceSettings):
 
     postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=3, le=100)] = 6
-    kafka_bootstrap: Bootstrap
     mqtt_host: Host
     mqtt_port: Port = 1883
     mqtt_user: str | None = None
@@ -35,3 +36,8 @@ class Settings(ServiceSettings):
     caught_up_seconds: Seconds = 1
     retry_backoff_seconds: Seconds = 60
     offline_backoff_seconds: Seconds = 60
+
+    @property
+    def member(self) -> Member:
+        """Of the group that shares the dispatch results."""
+        return member_of(INGESTS, "status-ingest-svc", self)

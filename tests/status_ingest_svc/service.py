@@ -40,7 +40,11 @@ class Replica:
     """One running process."""
 
     child: Child
-    url: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -84,9 +88,12 @@ class Service:
         await replica.child.until_ready()
         return replica
 
+    async def launch_in_place_of(self, killed: Replica, **settings: str) -> Replica:
+        """What a supervisor does: the same again, on the same host and port."""
+        return await self.launch(HTTP_PORT=str(killed.port), **settings)
+
     async def launch(self, **settings: str) -> Replica:
-        [port] = free_ports(1)
-        url = f"http://{HOST}:{port}"
+        port = int(settings.get("HTTP_PORT") or free_ports(1)[0])
         environment = {
             "HTTP_PORT": str(port),
             "POSTGRES_DSN": self.database.dsn_of("status_ingest_svc"),
@@ -101,10 +108,10 @@ class Service:
         part = Part(
             "status-ingest-svc",
             (sys.executable, "-m", "status_ingest_svc"),
-            lambda: _says_ok(f"{url}/readyz"),
+            lambda: _says_ok(f"http://{HOST}:{port}/readyz"),
             environment | settings,
         )
-        replica = Replica(await child.start(part, self.logs / f"ingest-{port}.log"), url)
+        replica = Replica(await child.start(part, self.logs / f"ingest-{port}.log"), port)
         self.replicas.append(replica)
         return replica
 

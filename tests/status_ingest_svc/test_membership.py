@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import aiomqtt
 import pytest
 
-from pulse.contracts.kafka import Outcome
+from pulse.contracts.kafka import RESULTS, Outcome
 from pulse.contracts.mqtt import shared_reports, user_name
 from pulse.contracts.status import Row, Status
 from tests.status_ingest_svc.service import SECRET_GROUP, Devices, Replica, Service, eventually, frozen, send_results
@@ -15,6 +15,7 @@ from tests.status_ingest_svc.world import World, names, result
 
 THE_PAST = datetime(2000, 1, 1, tzinfo=UTC)
 DISPATCHED = Row(Status.DISPATCHED, 1, 0)
+HALF = RESULTS.partitions // 2
 
 
 async def test_two_replicas_share_the_reports(service: Service, seen: World, fleet: Devices) -> None:
@@ -184,6 +185,29 @@ async def test_no_replica_is_caught_up_while_any_result_waits(service: Service, 
     assert await seen.statuses(campaign) == {"DISPATCHED": 1}
 
 
+async def test_one_that_is_killed_and_started_again_does_not_hold_up_the_results_of_others(
+    service: Service, seen: World, fleet: Devices, kafka: str
+) -> None:
+    session = {"KAFKA_SESSION_TIMEOUT_MS": "20000"}
+    survivor, victim = [await service.start(**session) for _ in range(2)]
+    await eventually(lambda: _has_results_of(survivor, HALF))
+    await victim.child.kill()
+    again = await service.launch_in_place_of(victim, **session)
+    await eventually(lambda: _waits_for_its_predecessor(again))
+    held = survivor.said("results_assigned")[-1]["partitions"]
+    of_results, of_reports = names(len(held)), names(20)
+    campaign, reported = await seen.campaign(of_results), await seen.campaign(of_reports, DISPATCHED)
+    for device, partition in zip(of_results, held, strict=True):
+        await send_results(kafka, result(campaign, device, Outcome.PUBLISHED), partition=partition)
+    await _ends(seen, campaign, {"DISPATCHED": len(held)}, 3)
+    await again.child.until_ready()
+    await _report(fleet, reported, of_reports)
+    await _ends(seen, reported, {"SUCCESS": 20}, 10)
+    assert await again.metric("pulse_ingest_reports_total") > 0, "it takes reports while it waits"
+    assert not again.said("results_assigned")
+    await eventually(lambda: _has_results_of(again, HALF), 30)
+
+
 @pytest.mark.parametrize("dead", [1, 2])
 async def test_an_abandoned_member_holds_back_what_all_have_caught_up_with(
     service: Service, seen: World, dead: int
@@ -211,6 +235,15 @@ async def _ends(seen: World, campaign: int, statuses: dict[str, int], seconds: f
 
 async def _members(seen: World, ordinals: list[int]) -> bool:
     return [member["ordinal"] for member in await seen.members()] == ordinals
+
+
+async def _has_results_of(replica: Replica, partitions: int) -> bool:
+    assigned = replica.said("results_assigned")
+    return bool(assigned) and len(assigned[-1]["partitions"]) == partitions
+
+
+async def _waits_for_its_predecessor(replica: Replica) -> bool:
+    return bool(replica.said("waits_for_its_predecessors_end"))
 
 
 async def _has_begun(replica: Replica) -> bool:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource
 
@@ -13,6 +13,7 @@ from pulse.runtime.errors import StartRefused
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
+Milliseconds = Annotated[int, Field(gt=0)]
 _HOST, _PORT = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]/@]+)", r":\d{1,5}"
 _SERVERS = re.compile(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
 _HOSTS = rf"{_HOST}({_PORT})?(,{_HOST}({_PORT})?)*"
@@ -75,6 +76,20 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FromFiles(settings_cls)
+
+
+class MemberSettings(ServiceSettings):
+    """Of a service whose processes share the partitions of a Kafka topic."""
+
+    kafka_bootstrap: Bootstrap
+    kafka_session_timeout_ms: Milliseconds = 6_000
+    kafka_heartbeat_ms: Milliseconds = 300
+
+    @model_validator(mode="after")
+    def heartbeats_fit(self) -> "MemberSettings":
+        if self.kafka_heartbeat_ms * 3 > self.kafka_session_timeout_ms:
+            raise ValueError("KAFKA_HEARTBEAT_MS must be at most a third of KAFKA_SESSION_TIMEOUT_MS")
+        return self
 
 
 S = TypeVar("S", bound=ServiceSettings)

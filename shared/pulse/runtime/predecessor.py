@@ -3,31 +3,47 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from socket import gethostname
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from dispatcher_svc.settings import DispatcherSettings
-from pulse.contracts.kafka import DISPATCHERS
 from pulse.runtime.process import pause
+from pulse.runtime.settings import MemberSettings
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.1
 
 
-async def has_gone(settings: DispatcherSettings, stop: asyncio.Event) -> bool:
-    """Waits until the group has no member of this process's name, for a session's time at most; False at `stop`.
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Of a consumer group: a process, and whichever is started in its place. `session` in seconds."""
+
+    bootstrap: str
+    group: str
+    name: str
+    session: float
+
+
+def member_of(group: str, service: str, settings: MemberSettings) -> Member:
+    """This process: a host has one with its HTTP port."""
+    name = f"{service}-{gethostname()}-{settings.http_port}"
+    return Member(settings.kafka_bootstrap, group, name, settings.kafka_session_timeout_ms / 1000)
+
+
+async def has_gone(member: Member, stop: asyncio.Event) -> bool:
+    """Waits until the group has no member of this name, for a session's time at most; False at `stop`.
 
     Meanwhile the others go on. Where Kafka does not say who is in the group, it waits no longer.
     """
-    session = settings.kafka_session_timeout_ms / 1000
     try:
-        async with asyncio.timeout(session), _admin(settings.kafka_bootstrap) as admin:
+        async with asyncio.timeout(member.session), _admin(member.bootstrap) as admin:
             waits = False
-            while settings.member_name in await _members(admin):
+            while member.name in await _members(admin, member.group):
                 if not waits:
-                    log.info("waits_for_its_predecessors_end", member=settings.member_name)
+                    log.info("waits_for_its_predecessors_end", member=member.name)
                 waits = True
                 if await pause(stop, LOOK_SECONDS):
                     return False
@@ -46,8 +62,8 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _members(admin: AIOKafkaAdminClient) -> set[str]:
+async def _members(admin: AIOKafkaAdminClient, group: str) -> set[str]:
     """The names of the group's members. Raises KafkaError."""
-    [response] = await admin.describe_consumer_groups([DISPATCHERS])
+    [response] = await admin.describe_consumer_groups([group])
     [(_, _, _, _, _, members, *_)] = response.groups
     return {name for _, name, *_ in members}

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import get_args
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 from prometheus_client import Counter
 
 from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
@@ -20,6 +21,7 @@ QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because the
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
     QUARANTINED.labels(_reason)
 LOOK_SECONDS = 0.5
+
 log = structlog.get_logger()
 
 
@@ -112,7 +114,25 @@ async def send(
     future: asyncio.Future[object] = await kafka.send(
         topic.name, encode(message), key=key.encode(), partition=partition, headers=headers
     )
-    return future
+    return watched(kafka, future)
+
+
+def watched(kafka: AIOKafkaProducer, sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
+    """The same future. Where Kafka refuses the batch's number, what is sent next is numbered from 0 under a new id.
+
+    Else Kafka would refuse all that comes after it, for as long as the process lives. That is so after a batch that the
+    client has numbered and given up (its partition had no leader for 10 s), and where Kafka lost the end of its log.
+    """
+    sent.add_done_callback(partial(_number_anew, kafka))
+    return sent
+
+
+def _number_anew(kafka: AIOKafkaProducer, sent: "asyncio.Future[object]") -> None:
+    numbers = kafka._txn_manager  # noqa: SLF001  the client has no way to ask for a new id
+    if sent.cancelled() or not isinstance(sent.exception(), OutOfOrderSequenceNumber) or not numbers.has_pid():
+        return
+    log.warning("producer_numbers_anew", producer_id=numbers.producer_id)
+    numbers.__init__(None, numbers.transaction_timeout_ms)  # the sender asks for an id before it sends, as at its start
 
 
 async def quarantine(

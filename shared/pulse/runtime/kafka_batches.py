@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from pulse.contracts.kafka import Topic
+from pulse.runtime.kafka import watched
 
 T = TypeVar("T")
 Headers: TypeAlias = list[tuple[str, bytes]]
@@ -73,4 +74,4 @@ async def hand_over(kafka: AIOKafkaProducer, topic: Topic, batch: Batch[T]) -> "
     """
     batch.builder.close()
     handed: asyncio.Future[object] = await kafka.send_batch(batch.builder, topic.name, partition=batch.partition)
-    return handed
+    return watched(kafka, handed)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints
 
 from pulse.contracts.names import Name
-from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title
+from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title, Version
 
 MAX_FILE_BYTES = 1 << 40
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
@@ -17,7 +17,7 @@ FileUrl = Annotated[
 class NewFirmware(Body):
     """A version to register. `device_type` left out: for devices of any type."""
 
-    version: Annotated[Title, Field(max_length=100, examples=["2.1.0"])]
+    version: Annotated[Version, Field(examples=["2.1.0"])]
     description: Text | None = None
     file_url: Annotated[FileUrl, Field(examples=["https://files.example.com/gw2-2.1.0.bin"])]
     file_size_bytes: Annotated[StrictInt, Field(ge=1, le=MAX_FILE_BYTES)]

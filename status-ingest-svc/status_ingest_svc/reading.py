@@ -8,7 +8,7 @@ import msgspec
 
 from pulse.contracts.kafka import UNREADABLE, DispatchResult, QuarantineReason, decoder
 from pulse.contracts.mqtt import MAX_ERROR_CHARACTERS, MAX_REPORT_BYTES, Report, reporter
-from pulse.contracts.names import MAX_LENGTH, is_name
+from pulse.contracts.names import is_name, is_version
 from pulse.contracts.status import REPORTS, Event, Heard
 
 Device: TypeAlias = tuple[str, str]
@@ -21,6 +21,10 @@ UNSPECIFIED = 128
 _reports = msgspec.json.Decoder(Report)
 _results = decoder(DispatchResult)
 _EVENTS = {event.value: event for event in REPORTS}
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""Whatever a backslash begins in JSON; the group is half of a surrogate pair without the other."""
 _ERROR_CODE = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -100,7 +104,7 @@ def _report(topic: str, payload: bytes) -> Said:
     if len(payload) > MAX_REPORT_BYTES:
         return Refused("too_large", f"{len(payload)} bytes, at most {MAX_REPORT_BYTES} are taken")
     try:
-        report = _reports.decode(payload)
+        report = _decoded(payload)
     except UNREADABLE as error:
         return Refused("unreadable", str(error))
     if report.campaign_id is None:
@@ -108,11 +112,27 @@ def _report(topic: str, payload: bytes) -> Said:
     return _progress(device, report.campaign_id, report)
 
 
+def _decoded(payload: bytes) -> Report:
+    """Half a surrogate pair, which no text can hold, counts as NUL: a device that cut its error short is understood.
+
+    Raises one of UNREADABLE.
+    """
+    try:
+        return _reports.decode(payload)
+    except msgspec.DecodeError:
+        whole = _ESCAPE.sub(lambda escape: b"\\u0000" if escape[1] else escape[0], payload)
+        if whole == payload:
+            raise
+        return _reports.decode(whole)
+
+
 def _presence(device: Device, report: Report) -> Presence | Refused:
-    version = _text(report.version or "")[:MAX_LENGTH]
-    if not version:
+    """A version that no firmware can have is refused: cut or mended, it would be one that nobody said."""
+    if report.version is None:
         return Refused("unreadable", "neither campaign_id nor version")
-    return Presence(device, version)
+    if not is_version(report.version):
+        return Refused("unreadable", f"no firmware has the version {_text(report.version)!r}")
+    return Presence(device, report.version)
 
 
 def _progress(device: Device, campaign_id: int, report: Report) -> Heard | Refused:
@@ -170,5 +190,5 @@ def _error_code(code: str | None) -> str:
 
 
 def _text(text: str) -> str:
-    """PostgreSQL cannot keep a NUL."""
-    return text.replace("\0", "")[:MAX_ERROR_CHARACTERS]
+    """PostgreSQL cannot keep a NUL: the replacement character stands for it."""
+    return text.replace("\0", "\ufffd")[:MAX_ERROR_CHARACTERS]

@@ -57,8 +57,23 @@ def test_a_failure_has_a_code_in_any_case(given: str | None, kept: str) -> None:
     assert accepted(status="FAILED", error_code=given).error_code == kept
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (b"cut \\ud83d", "cut \ufffd"),
+        (b"\\udE00 is the other half", "\ufffd is the other half"),
+        (b"\\ud83d\\ud83d\\ude00\\ude00", "\ufffd\U0001f600\ufffd"),
+        (b"C:\\\\ud83d \\ud83d\\n", "C:\\ud83d \ufffd\n"),
+    ],
+)
+def test_half_a_character_in_an_error_does_not_cost_the_report(written: bytes, kept: str) -> None:
+    payload = b'{"campaign_id":7,"status":"FAILED","attempt":2,"error":"%s"}' % written
+    said = read_report(TOPIC, payload).said
+    assert said == Heard("acme", 7, "d1", 2, Event.FAILED, error_code="device_error", error_message=kept)
+
+
 def test_an_error_is_cut_and_rid_of_what_the_database_cannot_keep() -> None:
-    assert accepted(status="FAILED", error="a\0b" + "c" * 600).error_message == "ab" + "c" * 498
+    assert accepted(status="FAILED", error="a\0b" + "c" * 600).error_message == "a\ufffdb" + "c" * 497
     assert accepted(status="DOWNLOADING", error="not now").error_message is None
 
 
@@ -70,10 +85,16 @@ def test_an_error_is_cut_and_rid_of_what_the_database_cannot_keep() -> None:
         (b"\xff\xfe", "unreadable"),
         (b'{"error":"\xff"}', "unreadable"),
         (b'{"error":"\\ud800"}', "unreadable"),
+        (b'{"version":"1.\\ud800"}', "unreadable"),
+        (b'{"campaign_id":7,"status":"SUCCESS\\ud800"}', "unknown_status"),
+        (b'{"campaign_id":7,"status":"SUCCESS","error":"\\ud800}', "unreadable"),
         (b"[]", "unreadable"),
         (b"{}", "unreadable"),
         (b'{"version":""}', "unreadable"),
-        (b'{"version":"\\u0000"}', "unreadable"),
+        (b'{"version":"1.9\\u0000"}', "unreadable"),
+        (b'{"version":" "}', "unreadable"),
+        (b'{"version":"1.9\\n"}', "unreadable"),
+        (b'{"version":"' + b"1" * 101 + b'"}', "unreadable"),
         (b'{"campaign_id":"7","status":"SUCCESS"}', "unreadable"),
         (b'{"campaign_id":7,"status":"SUCCESS","attempt":0}', "unreadable"),
         (b'{"campaign_id":7,"status":"SUCCESS","progress":1e999}', "unreadable"),
@@ -100,7 +121,8 @@ def test_a_topic_without_a_device_is_refused() -> None:
 
 
 def test_a_version_alone_is_presence() -> None:
-    assert report(version="1.9\0") == Presence(("acme", "d1"), "1.9")
+    assert report(version="1.9") == Presence(("acme", "d1"), "1.9")
+    assert report(version="1" * 100) == Presence(("acme", "d1"), "1" * 100)
 
 
 @pytest.mark.parametrize("version", ["2.0", None])
@@ -115,6 +137,16 @@ def test_success_on_another_version_is_a_failure() -> None:
     assert isinstance(said, Heard)
     assert (said.event, said.error_code) == (Event.FAILED, "version_mismatch")
     assert said.error_message == "the device runs 1.0 in place of 2.0"
+
+
+def test_success_on_what_is_no_version_is_a_failure_too() -> None:
+    payload = b'{"campaign_id":7,"status":"SUCCESS","attempt":1,"version":"\\ud800"}'
+    heard = read_report(TOPIC, payload).said
+    assert isinstance(heard, Heard)
+    said = of_campaign(heard, CAMPAIGN)
+    assert isinstance(said, Heard)
+    assert (said.event, said.error_code) == (Event.FAILED, "version_mismatch")
+    assert said.error_message == "the device runs \ufffd in place of 2.0"
 
 
 @pytest.mark.parametrize("campaign", [None, Campaign("globex", "2.0", 3)])

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from campaign_svc.campaigns.device_rows import DeviceUpdate
 from pulse.contracts.names import Name
-from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title
+from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title, Version
 
 MAX_BULK = 10_000
 MAX_ATTRIBUTES = 50
@@ -28,7 +28,6 @@ Attributes = Annotated[
     AfterValidator(_few),
     Field(json_schema_extra={"maxProperties": MAX_ATTRIBUTES, "propertyNames": {"minLength": 1, "maxLength": 100}}),
 ]
-Version = Annotated[Title, Field(max_length=100)]
 
 
 class NewDevice(Body):

@@ -14,6 +14,10 @@ _NAME = re.compile(PATTERN)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PLANES = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 _UNSENT = re.compile(rf"[\x00-\x1f{_UNSENDABLE}\ud800-\udfff{_PLANES}]")
+LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+"""One line that is not blank."""
+LONGEST_VERSION = 100
+_LINE = re.compile(LINE)
 RULE = "no / + # and no control or reserved characters, no space at either end, at most 128 characters"
 """PATTERN in words, for whoever sent something else."""
 
@@ -26,6 +30,11 @@ def is_storable(text: str) -> bool:
 def is_topic(text: str) -> bool:
     """True for characters that a broker takes in a topic."""
     return (text.isascii() and text.isprintable()) or _UNSENT.search(text) is None
+
+
+def is_version(text: str) -> bool:
+    """True for what a firmware version may be called: one line that is not blank, of at most 100 characters."""
+    return len(text) <= LONGEST_VERSION and _LINE.fullmatch(text) is not None
 
 
 def is_name(text: str) -> bool:

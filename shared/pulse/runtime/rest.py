@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from pulse.contracts.names import MAX_LENGTH, PATTERN, is_storable
+from pulse.contracts.names import LINE, LONGEST_VERSION, MAX_LENGTH, PATTERN, is_storable
 from pulse.contracts.times import to_text
 from pulse.runtime.errors import FieldError, Invalid
 
@@ -62,10 +62,8 @@ def _plain(number: object) -> object:
 
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4000)]
-Title = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", max_length=200)
-]
-"""One line that is not blank."""
+Title = Annotated[str, StringConstraints(pattern=LINE, max_length=200)]
+Version = Annotated[Title, Field(max_length=LONGEST_VERSION)]
 Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 """RFC 3339 in UTC with six fractional digits."""
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]

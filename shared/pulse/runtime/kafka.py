@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import get_args
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from prometheus_client import Counter
@@ -18,6 +18,9 @@ QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because the
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
     QUARANTINED.labels(_reason)
 START_SECONDS = 30.0
+METADATA_MS = 2_000
+"""How often a client looks who leads what. A node that is killed closes its connections, and everybody looks at once;
+one that hangs or is cut off does not: its clients would go on asking it until their next regular look."""
 
 
 @asynccontextmanager
@@ -30,9 +33,9 @@ async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKa
         linger_ms=linger_ms,
         max_batch_size=131_072,
         request_timeout_ms=10_000,
-        metadata_max_age_ms=60_000,
+        metadata_max_age_ms=METADATA_MS,
     )
-    await _started(opened)
+    await started(opened)
     try:
         yield opened
     finally:
@@ -43,7 +46,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5) -> AsyncIterator[AIOKa
             await opened.client.close()
 
 
-async def _started(client: AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+async def started(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
     """Starts a client; waits for a broker that is not there yet. Raises StartRefused after 30 s."""
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     while True:
@@ -60,7 +63,7 @@ async def _started(client: AIOKafkaProducer | AIOKafkaAdminClient) -> None:
 async def require_topics(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
     """The number of partitions of each topic. Raises StartRefused where one is missing or has too few or too many."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await _started(admin)
+    await started(admin)
     wanted = {topic.name: topic for topic in topics}
     try:
         described = await admin.describe_topics(list(wanted))

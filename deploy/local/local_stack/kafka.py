@@ -161,7 +161,7 @@ async def jars(say: Say) -> Path:
         return folder
     if shutil.which("mvn") is None:
         await install("maven", "Maven (`mvn`)", say)
-    say(f"fetching Apache Kafka {VERSION} through Maven into {folder} (46 jars, 46 MB)")
+    say(f"fetching Apache Kafka {VERSION} through Maven into {folder} (47 jars, 44 MB)")
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     pom = DEPLOY / "local" / "kafka" / "pom.xml"
     goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}")

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from dispatcher_svc.settings import DispatcherSettings
-from pulse.runtime.kafka import producer
+from pulse.runtime.kafka import METADATA_MS, connected, producer
 from pulse.runtime.mqtt import MqttOptions, trusting
 
 REBALANCE_MS, JOIN_MS = 8_000, 10_000
@@ -34,7 +34,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
         rebalance_timeout_ms=REBALANCE_MS,
         request_timeout_ms=JOIN_MS,
         fetch_max_wait_ms=POLL_MS,
-        metadata_max_age_ms=60_000,
+        metadata_max_age_ms=METADATA_MS,
     )
 
 
@@ -44,8 +44,8 @@ def control_reader(settings: DispatcherSettings) -> AIOKafkaConsumer:
         bootstrap_servers=settings.kafka_bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        request_timeout_ms=5_000,
-        metadata_max_age_ms=60_000,
+        request_timeout_ms=2_000,
+        metadata_max_age_ms=METADATA_MS,
     )
 
 
@@ -54,8 +54,8 @@ def control_asker(settings: DispatcherSettings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         enable_auto_commit=False,
-        request_timeout_ms=2_000,
-        metadata_max_age_ms=60_000,
+        request_timeout_ms=1_000,
+        metadata_max_age_ms=METADATA_MS,
     )
 
 
@@ -70,7 +70,7 @@ class Clients(NamedTuple):
 
 @asynccontextmanager
 async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
-    """Starts the clients; in the end flushes results. Raises KafkaConnectionError."""
+    """Starts the clients, once the cluster answers; in the end flushes results."""
     async with (
         _started(requests_consumer(settings)) as consumer,
         _started(control_reader(settings)) as reader,
@@ -82,7 +82,7 @@ async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
 
 @asynccontextmanager
 async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    await consumer.start()
+    await connected(consumer, asyncio.Event())
     try:
         yield consumer
     finally:

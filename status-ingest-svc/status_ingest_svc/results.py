@@ -12,6 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from pulse.contracts.kafka import RESULTS
 from pulse.runtime import predecessor
+from pulse.runtime.kafka import METADATA_MS
 from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, kind, read_result
@@ -37,7 +38,7 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         heartbeat_interval_ms=settings.kafka_heartbeat_ms,
         fetch_max_wait_ms=100,  # a busy partition waits while a fetch waits for idle ones
         request_timeout_ms=10_000,
-        metadata_max_age_ms=60_000,
+        metadata_max_age_ms=METADATA_MS,
     )
     await opened.start()
     try:

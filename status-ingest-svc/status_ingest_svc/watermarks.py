@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pulse.contracts.kafka import INGESTS, RESULTS
+from pulse.runtime.kafka import METADATA_MS
 
 Offsets: TypeAlias = Mapping[TopicPartition, int]
 LOOK_SECONDS = 0.05
@@ -50,7 +51,7 @@ class Watermarks:
 @asynccontextmanager
 async def watermarks(bootstrap: str, partitions: int) -> AsyncIterator[Watermarks]:
     """Has connections of its own: behind a consumer's long poll an answer would wait."""
-    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=60_000)
+    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     await ends.start()
     try:

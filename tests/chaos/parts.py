@@ -122,7 +122,8 @@ class Stack:
         secret(self.base.auth_key_file)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start(await self.base.postgres.prepare(), say))
-            group.create_task(self._start(await self.base.kafka.prepare(say), say))
+            for node in self.base.kafkas:
+                group.create_task(self._start(await node.prepare(say), say))
             group.create_task(self._start(await self.base.mosquitto.prepare(say), say))
         await run(sys.executable, "-m", "pulse_setup", env=self.base.for_setup())
         async with asyncio.TaskGroup() as group:
@@ -137,7 +138,7 @@ class Stack:
         if "postgres" in ports:
             base = replace(base, postgres=replace(base.postgres, port=ports["postgres"]))
         if "kafka" in ports:
-            base = replace(base, kafka=replace(base.kafka, port=ports["kafka"]))
+            base = replace(base, kafkas=tuple(replace(node, port=ports["kafka"]) for node in base.kafkas))
         if "mosquitto" in ports:
             base = replace(base, mosquitto=replace(base.mosquitto, port=ports["mosquitto"]))
         part = process.replica.part(base)
@@ -214,7 +215,7 @@ def built(folder: Path, replicas: int, note: Callable[[Written], None]) -> Stack
             links[need] = Link(f"{replica.name} to {need}", port, upstream, awake, sees)
         processes[replica.name] = Process(replica, links)
     kafka = Kafka(folder / "kafka", kafka_port, controller_port, tuple(doors))
-    base = Foundations(postgres, kafka, mosquitto, folder / "secrets")
+    base = Foundations(postgres, (kafka,), mosquitto, folder / "secrets")
     gateway = Gateway(
         folder / "gateway",
         folder / "files",

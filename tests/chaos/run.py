@@ -184,7 +184,7 @@ async def _background(stack: Stack, watch: Watch, pulse: Pulse, commands: Comman
         tasks = [
             group.create_task(_look(watch), name="watch"),
             group.create_task(pulse.keep(), name="pulse"),
-            group.create_task(_follow(stack.base.kafka.bootstrap, commands), name="requests and results"),
+            group.create_task(_follow(stack.base.kafka_bootstrap, commands), name="requests and results"),
         ]
         try:
             yield
@@ -216,7 +216,7 @@ async def _follow(bootstrap: str, commands: Commands) -> None:
 
 
 async def _in_kafka(stack: Stack) -> list[Line]:
-    bootstrap, at = stack.base.kafka.bootstrap, time.monotonic()
+    bootstrap, at = stack.base.kafka_bootstrap, time.monotonic()
     requests = await content(bootstrap, REQUESTS, DispatchRequest)
     controls = await content(bootstrap, CONTROL, CampaignControl)
     found: list[Line] = [kafka.requested(request) for request in requests]

@@ -115,11 +115,11 @@ class Stack:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Stack]:
+async def running(kafkas: int = 1) -> AsyncIterator[Stack]:
     """A stack in a folder of its own, two processes of each service but catalog-svc; gone at the end."""
     folder = Path(mkdtemp(prefix="pulse-e2e-"))
     folder.chmod(0o711)
-    settings = free_settings(folder)
+    settings = free_settings(folder, kafkas=kafkas)
     try:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in (FAST | {"PYTHONPATH": str(folder / NEXT_VERSION)}).items():
@@ -131,18 +131,22 @@ async def running() -> AsyncIterator[Stack]:
         rmtree(folder)
 
 
-def free_settings(folder: Path, n: int = 2) -> StackSettings:
+def free_settings(folder: Path, n: int = 2, kafkas: int = 1) -> StackSettings:
     """`n` of each service but catalog-svc; ports that nobody listens on, below those of outgoing connections."""
     for _ in range(TRIES):
         offset = random.randrange(1_000, EPHEMERAL - 20_000)
-        settings = StackSettings(run_dir=folder, port_offset=offset, campaigns=n, dispatchers=n, ingests=n)
+        settings = StackSettings(
+            run_dir=folder, port_offset=offset, campaigns=n, dispatchers=n, ingests=n, kafkas=kafkas
+        )
         if all(is_free(port) for port in ports(settings)):
             return settings
     raise OSError(f"no free ports in {TRIES} tries")
 
 
 def ports(settings: StackSettings) -> Iterator[int]:
-    for name in ("gateway_port", "postgres_port", "kafka_port", "kafka_controller_port", "mqtt_port"):
+    for name in ("gateway_port", "postgres_port", "mqtt_port"):
         yield settings.port(name)
+    for of_one in settings.kafka_ports():
+        yield from of_one
     for replica in replicas(settings):
         yield replica.port

@@ -1,11 +1,12 @@
 """The services as parts: which processes, on which ports, with which environment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.kafka import Kafka
+from local_stack.kafka import Kafka, cluster
 from local_stack.mosquitto import Mosquitto
 from local_stack.postgres import Postgres
 from local_stack.services import Foundations, Replica, replicas
@@ -17,7 +18,7 @@ def base(tmp_path: Path) -> Foundations:
     secrets = tmp_path / "secrets"
     return Foundations(
         Postgres(tmp_path / "postgres", 1, secrets / "postgres"),
-        Kafka(tmp_path / "kafka", 2, 3),
+        (Kafka(tmp_path / "kafka", 2, 3),),
         Mosquitto(tmp_path, 4, secrets),
         secrets,
     )
@@ -56,6 +57,21 @@ def test_each_service_gets_what_it_needs_and_no_other_role_s_password(base: Foun
     assert given["campaign-svc-1"]["LOOPS_POSTGRES_DSN"].startswith("postgresql://campaign_loops:")
     assert given["dispatcher-svc-1"]["MQTT_USER"] == "svc-dispatcher"
     assert given["status-ingest-svc-1"]["MQTT_USER"] == "svc-ingest"
+
+
+def test_several_nodes_of_kafka_know_one_another_and_are_all_told_to_the_services(base: Foundations) -> None:
+    nodes = cluster(Path("/kafka"), StackSettings(kafkas=3).kafka_ports())
+    assert [(node.name, node.port, node.controller_port) for node in nodes] == [
+        ("kafka-1", 19092, 19093),
+        ("kafka-2", 19094, 19095),
+        ("kafka-3", 19096, 19097),
+    ]
+    settings = nodes[1].properties().splitlines()
+    assert "controller.quorum.voters=1@127.0.0.1:19093,2@127.0.0.1:19095,3@127.0.0.1:19097" in settings
+    assert {"node.id=2", "offsets.topic.replication.factor=3", "min.insync.replicas=2"} < set(settings)
+    several = replace(base, kafkas=nodes)
+    assert several.for_dispatcher()["KAFKA_BOOTSTRAP"] == "127.0.0.1:19092,127.0.0.1:19094,127.0.0.1:19096"
+    assert several.for_setup()["KAFKA_REPLICATION"] == "3"
 
 
 def test_an_identity_provider_of_the_caller_replaces_the_stack_s_key(

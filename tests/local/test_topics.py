@@ -60,6 +60,16 @@ async def test_everything_that_differs_is_reported_in_one_line(topics: Topics) -
     await topics.delete(MANY.name, ONE.name)
 
 
+async def test_fewer_replicas_than_asked_for_are_reported_and_that_one_of_them_may_acknowledge(topics: Topics) -> None:
+    await made_by_hand(topics.bootstrap, ONE, 1, **dict(ONE.config))
+    with pytest.raises(StartRefused) as refused:
+        await make_topics(topics.bootstrap, {ONE: 1}, 3, print)
+    assert str(refused.value) == (
+        "topic setup-test.one has 1 replicas instead of 3; topic setup-test.one has min.insync.replicas=1 instead of 2"
+    )
+    await topics.delete(ONE.name)
+
+
 async def test_more_replicas_than_nodes_are_refused_with_kafka_s_reason(topics: Topics) -> None:
     with pytest.raises(StartRefused, match=r"setup-test\.many could not be made: .*replica"):
         await make_topics(topics.bootstrap, {MANY: 4}, 3, print)

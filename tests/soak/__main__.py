@@ -77,7 +77,7 @@ async def _work(stack: Stack, minutes: float, devices: int, console: Console) ->
     operators = [operator(stack, desk, 1, place) for place in range(GROUPS_EACH * len(TENANTS))]
     known = await register(operators, devices)
     samples: list[Sample] = []
-    lags = Lags(stack.base.kafka.bootstrap)
+    lags = Lags(stack.base.kafka_bootstrap)
     await lags.start()
     try:
         async with (

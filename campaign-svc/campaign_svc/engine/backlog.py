@@ -14,6 +14,7 @@ from campaign_svc.metrics import GROUP_LAG, OUTAGES, SWEEP_KNOWLEDGE_AGE
 from pulse.contracts.kafka import DISPATCHERS, INGESTS, REQUESTS, RESULTS
 from pulse.runtime import db
 from pulse.runtime.db import Pool
+from pulse.runtime.kafka import METADATA_MS
 from pulse.runtime.process import pause
 
 GROUPS = ((DISPATCHERS, REQUESTS.name), (INGESTS, RESULTS.name))
@@ -42,7 +43,7 @@ async def keep(bootstrap: str, pool: Pool, stop: asyncio.Event, every: float = L
 @asynccontextmanager
 async def _clients(bootstrap: str) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=60_000)
+    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
     await admin.start()
     try:
         await ends.start()

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from campaign_svc.metrics import OUTAGES
 from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
 from pulse.contracts.status import CampaignStatus
+from pulse.runtime.kafka import METADATA_MS
 from pulse.runtime.process import pause
 
 POLL_MS = 500
@@ -50,7 +51,11 @@ class ControlTopic:
 
     async def _read(self, stop: asyncio.Event) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=5_000,
+            metadata_max_age_ms=METADATA_MS,
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

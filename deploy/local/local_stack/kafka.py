@@ -1,9 +1,10 @@
-"""Apache Kafka: its jars through Maven, Java from the machine or a wheel, one node that is broker and controller."""
+"""Apache Kafka: its jars through Maven, Java from the machine or a wheel, nodes that are broker and controller."""
 
 import asyncio
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +18,15 @@ from local_stack.files import write_atomically
 from local_stack.layout import DEPLOY, cache_dir
 from local_stack.packages import Say, install
 from local_stack.ports import HOST, listens
+from pulse.contracts.kafka import min_insync_replicas
 
 VERSION = "4.3.1"
 CLUSTER_ID = "cHVsc2Utb3RhLWxvY2FsMQ"
 LEAST_JAVA = 17
-JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+HEAP_MB, HEAP_OF_MANY_MB = 512, 256
+STOP_SECONDS, STOP_OF_MANY_SECONDS = 12.0, 6.0
+"""Of a cluster the last ones to stop find no majority to hand their partitions to, and would wait for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +43,48 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """One node of Kafka in KRaft mode, its log below `directory`."""
+    """One node of Kafka in KRaft mode, its log below `directory`.
+
+    `controllers` are the controllers' ports of all nodes of its cluster, by their numbers; none: it is alone.
+    """
 
     directory: Path
     port: int
     controller_port: int
     doors: tuple[Door, ...] = ()
+    number: int = 1
+    controllers: tuple[int, ...] = ()
 
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
 
+    @property
+    def name(self) -> str:
+        """`kafka`, or of several nodes such as `kafka-2`."""
+        return f"kafka-{self.number}" if self.controllers else "kafka"
+
     async def prepare(self, say: Say) -> Part:
         """Fetches what is missing, writes the configuration, and formats the log where there is none yet."""
-        libraries, java = await jars(say), await find_java()
+        base = await tool(say, HEAP_OF_MANY_MB if self.controllers else HEAP_MB)
         config = self.directory / "server.properties"
         write_atomically(config, self.properties())
-        logging = f"-Dlog4j2.configurationFile={DEPLOY / 'local' / 'kafka' / 'log4j2.yaml'}"
-        base = (java, *JVM, logging, "-cp", f"{libraries}/*")
         if not (self.directory / "log" / "meta.properties").exists():
             shutil.rmtree(self.directory / "log", ignore_errors=True)
             await run(*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config))
-        return Part("kafka", (*base, "kafka.Kafka", str(config)), self.answers)
+        stop_within = STOP_OF_MANY_SECONDS if self.controllers else STOP_SECONDS
+        return Part(self.name, (*base, "kafka.Kafka", str(config)), self.answers, stop_within=stop_within)
 
     def properties(self) -> str:
         """The node's configuration."""
         doors = "".join(f",{door.name}://{HOST}:{door.port}" for door in self.doors)
         told = "".join(f",{door.name}://{HOST}:{door.told}" for door in self.doors)
         protocols = "".join(f",{door.name}:PLAINTEXT" for door in self.doors)
+        controllers = self.controllers or (self.controller_port,)
         lines = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{HOST}:{self.controller_port}",
+            "node.id": str(self.number),
+            "controller.quorum.voters": ",".join(f"{n}@{HOST}:{port}" for n, port in enumerate(controllers, 1)),
             "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}{doors}",
             "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}{told}",
             "inter.broker.listener.name": "PLAINTEXT",
@@ -77,14 +92,8 @@ class Kafka:
             "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}",
             "log.dirs": str(self.directory / "log"),
             "auto.create.topics.enable": "false",
-            "default.replication.factor": "1",
-            "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "8",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "4",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "log.segment.bytes": str(64 * 1024 * 1024),
             "log.retention.check.interval.ms": "30000",
@@ -93,6 +102,7 @@ class Kafka:
             "broker.session.timeout.ms": "3000",
             "num.network.threads": "2",
             "num.io.threads": "4",
+            **_copies(len(controllers)),
         }
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
@@ -112,14 +122,46 @@ class Kafka:
         return True
 
 
+def cluster(directory: Path, ports: Sequence[tuple[int, int]]) -> tuple[Kafka, ...]:
+    """A node for each pair of ports (clients', controller's); a single one is alone in `directory`."""
+    if len(ports) == 1:
+        return (Kafka(directory, *ports[0]),)
+    controllers = tuple(controller for _, controller in ports)
+    return tuple(
+        Kafka(directory / str(number), *own, number=number, controllers=controllers)
+        for number, own in enumerate(ports, 1)
+    )
+
+
+def _copies(nodes: int) -> dict[str, str]:
+    """As many copies of everything as there are nodes, three at most; of three, two must have what is acknowledged."""
+    copies = str(min(3, nodes))
+    least = str(min_insync_replicas(int(copies)))
+    internal = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+    return {
+        "default.replication.factor": copies,
+        "min.insync.replicas": least,
+        "transaction.state.log.min.isr": least,
+        "share.coordinator.state.topic.min.isr": least,
+        **{f"{topic}.replication.factor": copies for topic in internal},
+    }
+
+
+async def tool(say: Say, heap_mb: int = HEAP_OF_MANY_MB) -> tuple[str, ...]:
+    """The beginning of a command that runs one of Kafka's classes, which comes next."""
+    libraries, java = await jars(say), await find_java()
+    logging = f"-Dlog4j2.configurationFile={DEPLOY / 'local' / 'kafka' / 'log4j2.yaml'}"
+    return (java, f"-Xmx{heap_mb}m", *JVM, logging, "-cp", f"{libraries}/*")
+
+
 async def jars(say: Say) -> Path:
-    """The folder of the server's jars, filled through Maven the first time; all checkouts share it."""
-    folder = cache_dir() / f"kafka-{VERSION}"
+    """The folder of the server's and the tools' jars, filled through Maven the first time; all checkouts share it."""
+    folder = cache_dir() / f"kafka-{VERSION}-with-tools"
     if folder.exists():
         return folder
     if shutil.which("mvn") is None:
         await install("maven", "Maven (`mvn`)", say)
-    say(f"fetching Apache Kafka {VERSION} through Maven into {folder} (45 jars, 44 MB)")
+    say(f"fetching Apache Kafka {VERSION} through Maven into {folder} (47 jars, 44 MB)")
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     pom = DEPLOY / "local" / "kafka" / "pom.xml"
     goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}")

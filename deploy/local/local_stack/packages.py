@@ -18,6 +18,7 @@ async def install(package: str, what: str, say: Say) -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise StackError(by_hand)
     say(f"installing {package} with apt-get")
+    cache_dir().mkdir(parents=True, exist_ok=True)
     apt_get = ("flock", str(cache_dir() / "apt-get.lock"), "apt-get", "-qq")  # of two at once, one gives up
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     try:

@@ -23,9 +23,14 @@ class Foundations:
     """What the services stand on, and where their secrets are."""
 
     postgres: Postgres
-    kafka: Kafka
+    kafkas: tuple[Kafka, ...]
     mosquitto: Mosquitto
     secrets_dir: Path
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """All nodes: whichever of them is away, a service finds the others."""
+        return ",".join(node.bootstrap for node in self.kafkas)
 
     def database(self, role: str) -> str:
         return self.postgres.dsn_of(role, secret(self.secrets_dir / f"db-{role}"))
@@ -53,17 +58,17 @@ class Foundations:
         return {
             "POSTGRES_DSN": self.database("campaign_svc"),
             "LOOPS_POSTGRES_DSN": self.database("campaign_loops"),
-            "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
+            "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             **self.authentication(),
         }
 
     def for_dispatcher(self) -> dict[str, str]:
-        return {"KAFKA_BOOTSTRAP": self.kafka.bootstrap, **self.mqtt("svc-dispatcher")}
+        return {"KAFKA_BOOTSTRAP": self.kafka_bootstrap, **self.mqtt("svc-dispatcher")}
 
     def for_ingest(self) -> dict[str, str]:
         return {
             "POSTGRES_DSN": self.database("status_ingest_svc"),
-            "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
+            "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "MQTT_GROUP": f"pulse-ingest-{secret(self.secrets_dir / 'mqtt-group')}",
             **self.mqtt("svc-ingest"),
         }
@@ -77,7 +82,12 @@ class Foundations:
             "INGEST_DB_PASSWORD": "status_ingest_svc",
         }
         passwords = {name: secret(self.secrets_dir / f"db-{role}") for name, role in roles.items()}
-        return {"POSTGRES_DSN": self.postgres.dsn, "KAFKA_BOOTSTRAP": self.kafka.bootstrap, **passwords}
+        return {
+            "POSTGRES_DSN": self.postgres.dsn,
+            "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "KAFKA_REPLICATION": str(len(self.kafkas)),
+            **passwords,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,13 @@ from local_stack.layout import ROOT
 
 BasePort = Annotated[int, Field(ge=1, le=65_535)]
 Replicas = Annotated[int, Field(ge=0, le=20)]
+Nodes = Annotated[int, Field(ge=1, le=3)]
 
 
 class StackSettings(BaseSettings):
     """`port_offset` shifts every port; the services' processes take ports from `service_port` on, 20 for each kind.
+
+    `kafkas` are nodes of one cluster, each with the two ports after those of the one before.
 
     With `restart` off, a service that dies stays down.
     """
@@ -34,6 +37,7 @@ class StackSettings(BaseSettings):
     campaigns: Replicas = 1
     dispatchers: Replicas = 1
     ingests: Replicas = 1
+    kafkas: Nodes = 1
     restart: bool = True
 
     @property
@@ -52,6 +56,11 @@ class StackSettings(BaseSettings):
         if port > 65_535:
             raise StackError(f"{name.upper()} with PORT_OFFSET gives {port}, which is no port")
         return port
+
+    def kafka_ports(self) -> list[tuple[int, int]]:
+        """Of each node of Kafka the clients' port and the controller's. Raises StackError beyond 65,535."""
+        first, controller = self.port("kafka_port"), self.port("kafka_controller_port")
+        return [(first + 2 * n, controller + 2 * n) for n in range(self.kafkas)]
 
 
 def load() -> StackSettings:

@@ -25,7 +25,7 @@ def addresses(base: Foundations, gateway: Gateway, replicas: Iterable[Replica]) 
     return {
         "GATEWAY_URL": gateway.url,
         "POSTGRES_DSN": base.postgres.dsn,
-        "KAFKA_BOOTSTRAP": base.kafka.bootstrap,
+        "KAFKA_BOOTSTRAP": base.kafka_bootstrap,
         "MQTT_HOST": HOST,
         "MQTT_PORT": str(base.mosquitto.port),
         "MQTT_ADMIN_USER": ADMIN,

@@ -9,7 +9,7 @@ from local_stack.child import Part, run
 from local_stack.errors import StackError
 from local_stack.files import secret
 from local_stack.gateway import Gateway
-from local_stack.kafka import Kafka
+from local_stack.kafka import cluster
 from local_stack.keeper import Keeper
 from local_stack.mosquitto import Mosquitto
 from local_stack.packages import Say
@@ -32,7 +32,7 @@ class Supervisor:
         secrets_dir = self.directory / "secrets"
         self._base = Foundations(
             Postgres(self.directory / "postgres", settings.port("postgres_port"), secrets_dir / "postgres"),
-            Kafka(self.directory / "kafka", settings.port("kafka_port"), settings.port("kafka_controller_port")),
+            cluster(self.directory / "kafka", settings.kafka_ports()),
             Mosquitto(self.directory, settings.port("mqtt_port"), secrets_dir),
             secrets_dir,
         )
@@ -47,7 +47,8 @@ class Supervisor:
             self._sign_in,
         )
         services = [replica.name for replica in self._replicas]
-        names = ["postgres", "kafka", "mosquitto", *services, "sign-in", "gateway"]
+        self._foundations = ["postgres", *(node.name for node in self._base.kafkas), "mosquitto"]
+        names = [*self._foundations, *services, "sign-in", "gateway"]
         self.keepers = {name: self._keeper(name, restarts=settings.restart and name in services) for name in names}
         self._fixed: dict[str, str] = {}
 
@@ -65,7 +66,7 @@ class Supervisor:
         self._fixed = stack_env.addresses(self._base, self._gateway, self._replicas)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start("postgres", self._base.postgres.prepare()))
-            group.create_task(self._start("kafka", self._base.kafka.prepare(self._say)))
+            group.create_task(self._start_kafka())
             group.create_task(self._start("mosquitto", self._base.mosquitto.prepare(self._say)))
         await self._set_up()
         async with asyncio.TaskGroup() as group:
@@ -78,6 +79,13 @@ class Supervisor:
         environment = {"SIGN_IN_SOCKET": str(self._sign_in), "AUTH_KEY_FILE": str(self._base.auth_key_file)}
         command = (sys.executable, "-m", "local_stack.sign_in")
         return Part("sign-in", command, lambda: sign_in.answers(self._sign_in), environment)
+
+    async def _start_kafka(self) -> None:
+        """One after the other they are prepared (the first may fetch the jars); they start together: one needs two."""
+        prepared = [await node.prepare(self._say) for node in self._base.kafkas]
+        async with asyncio.TaskGroup() as group:
+            for part in prepared:
+                group.create_task(self._start_part(part.name, part))
 
     async def _start(self, name: str, prepared: Awaitable[Part]) -> None:
         await self._start_part(name, await prepared)
@@ -105,8 +113,9 @@ class Supervisor:
             await asyncio.sleep(0.2)
 
     def _ports(self) -> list[tuple[str, int]]:
-        names = ("gateway_port", "postgres_port", "kafka_port", "kafka_controller_port", "mqtt_port")
-        own = [(name.upper(), self._settings.port(name)) for name in names]
+        own = [(name.upper(), self._settings.port(name)) for name in ("gateway_port", "postgres_port", "mqtt_port")]
+        for port, controller_port in self._settings.kafka_ports():
+            own += [("KAFKA_PORT", port), ("KAFKA_CONTROLLER_PORT", controller_port)]
         return own + [("SERVICE_PORT", replica.port) for replica in self._replicas]
 
     async def keep(self) -> None:
@@ -118,7 +127,7 @@ class Supervisor:
     async def stop(self) -> None:
         """In reverse order: the door, the services together, then what they stand on."""
         services = [self.keepers[replica.name] for replica in self._replicas]
-        base = [self.keepers[name] for name in ("mosquitto", "kafka", "postgres")]
+        base = [self.keepers[name] for name in self._foundations]
         for together in ([self.keepers["gateway"], self.keepers["sign-in"]], services, base):
             async with asyncio.TaskGroup() as group:
                 for keeper in together:

@@ -40,6 +40,12 @@ DEVICE_STATUS = Topic("ota.device-status.v1", 12, 1, None, (("retention.ms", str
 QUARANTINE = Topic("ota.quarantine.v1", 1, 1, 1, (("retention.ms", str(7 * 24 * HOUR_MS)),))
 TOPICS = (REQUESTS, RESULTS, CONTROL, DEVICE_STATUS, QUARANTINE)
 
+
+def min_insync_replicas(replication: int) -> int:
+    """How many replicas must have a record before it is acknowledged: two, where a third one may be away."""
+    return 2 if replication >= 3 else 1
+
+
 DISPATCHERS, INGESTS = "pulse-dispatcher", "pulse-status-ingest"
 """The consumer groups of REQUESTS and RESULTS."""
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 from prometheus_client import Counter
@@ -21,8 +21,12 @@ QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because the
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
     QUARANTINED.labels(_reason)
 LOOK_SECONDS = 0.5
+METADATA_MS = 2_000
+"""How often a client looks who leads what. A node that is killed closes its connections, and everybody looks at once;
+one that hangs or is cut off does not: its clients would go on asking it until their next regular look."""
 
 log = structlog.get_logger()
+Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
 
 @asynccontextmanager
@@ -39,7 +43,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
         linger_ms=linger_ms,
         max_batch_size=131_072,
         request_timeout_ms=10_000,
-        metadata_max_age_ms=60_000,
+        metadata_max_age_ms=METADATA_MS,
     )
     if connect:
         await connected(opened, asyncio.Event())
@@ -53,7 +57,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
             await opened.client.close()
 
 
-async def connected(client: AIOKafkaProducer | AIOKafkaAdminClient, stop: asyncio.Event) -> bool:
+async def connected(client: Client, stop: asyncio.Event) -> bool:
     """Starts a client: True once the cluster answers, however long that takes; False at `stop`."""
     while not await _connects(client):
         if await pause(stop, LOOK_SECONDS):
@@ -61,7 +65,7 @@ async def connected(client: AIOKafkaProducer | AIOKafkaAdminClient, stop: asynci
     return True
 
 
-async def _connects(client: AIOKafkaProducer | AIOKafkaAdminClient) -> bool:
+async def _connects(client: Client) -> bool:
     try:
         await client.start()
     except KafkaConnectionError as error:

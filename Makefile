@@ -78,7 +78,7 @@ models: venv ## the protocol's models, every state of them (some minutes); ONLY=
 	@$(BIN)/python -m tests.model "$(ONLY)"
 
 test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
-	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
+	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py tests/k8s/check_drain.py
 
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench

@@ -68,6 +68,7 @@ class Nodes:
         elif phase == "Running" and self._age(pod, phase) >= READY:
             unwell = self.unwell(pod)
             if of_job(pod):
+                assert pod["spec"]["restartPolicy"] == "Never", "here no container is started again in its pod"
                 await self._report(pod, phase="Failed" if unwell else "Succeeded", ready=False)
             elif is_ready(pod) == unwell:
                 await self._report(pod, phase=phase, ready=not unwell)

@@ -77,8 +77,8 @@ bench-console: venv prepare ## the console with a campaign of 1,000,000 devices,
 models: venv ## the protocol's models, every state of them (some minutes); ONLY=life|control|pacing|merging|finish|offsets
 	@$(BIN)/python -m tests.model "$(ONLY)"
 
-test-k8s: venv ## apply.sh and all manifests against a real Kubernetes API server (built with Go: minutes at first)
-	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py
+test-k8s: venv ## apply.sh, roll-outs and drains with a real Kubernetes control plane (built with Go: minutes at first)
+	@$(BIN)/pytest --timeout 2400 tests/k8s/check_cluster.py tests/k8s/check_drain.py
 
 bench: venv ## speed against limits measured in the same run: PARTS=dispatcher,ingest RUNS=3 OUT=.run/bench
 	@$(BIN)/python -m tests.bench

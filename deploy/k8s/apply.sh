@@ -10,7 +10,9 @@ kubectl kustomize "$overlay" > "$manifests"
 
 kubectl -n pulse-ota delete job setup --ignore-not-found
 kubectl apply -f "$manifests" -l pulse-ota/step=setup
-if ! kubectl -n pulse-ota wait --for=condition=complete --timeout="$wait" job/setup; then
+# Whichever comes first: of a job's conditions the first says already whether it ends well or badly.
+kubectl -n pulse-ota wait --for=jsonpath='{.status.conditions[0].status}'=True --timeout="$wait" job/setup > /dev/null || true
+if ! kubectl -n pulse-ota wait --for=condition=complete --timeout=5s job/setup; then
   kubectl -n pulse-ota logs job/setup --tail=20 >&2 || true
   echo "the set-up job has not completed: nothing else was changed" >&2
   exit 1

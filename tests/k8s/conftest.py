@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from local_stack.child import run
 from local_stack.console import find_node
+from tests.k8s import cluster as clusters
+from tests.k8s.cluster import Cluster
 from tests.k8s.manifests import K8S, Manifests, Secrets, render
 
 HERE = Path(__file__).parent
@@ -67,3 +70,15 @@ async def node() -> Path:
         await run(str(found.folder / "npm"), "--prefix", str(HERE), "ci", timeout=110, env={"PATH": path})
         shutil.copy(lock, fetched)
     return found.folder / "node"
+
+
+@pytest.fixture(scope="session")
+async def control_plane() -> None:
+    await clusters.build()
+
+
+@pytest.fixture
+async def cluster(control_plane: None, tmp_path: Path) -> AsyncIterator[Cluster]:
+    """An empty one of the test's own."""
+    async with clusters.running(tmp_path) as running:
+        yield running

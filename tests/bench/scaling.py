@@ -34,9 +34,9 @@ async def measure(site: Site, runs: int, say: Say) -> Section:
     section = Section("scaling", work=f"{REPORTS:,} reports, {REPLICAS[-1]} ingests")
     section.measures += await _against_one("dispatchers", partial(_dispatched, site), runs, say)
     section.measures += await _against_one("ingests", partial(_ingested, site, section), runs, say)
-    section.measures += await _against_one("catalog-svc, requests", partial(replicas.catalogs, site), runs, say)
-    section.measures += await _against_one("campaign-svc, requests", partial(replicas.campaigns, site), runs, say)
-    section.measures += await _against_one("campaign-svc, claims", partial(replicas.claims, site), runs, say)
+    section.measures += await _against_one("of catalog-svc: requests", partial(replicas.catalogs, site), runs, say)
+    section.measures += await _against_one("of campaign-svc: requests", partial(replicas.campaigns, site), runs, say)
+    section.measures += await _against_one("of campaign-svc: claims", partial(replicas.claims, site), runs, say)
     section.measures += await _rebalances(site, say)
     return section
 

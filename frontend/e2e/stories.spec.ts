@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { expect, test, type Page } from "@playwright/test";
 import { Line } from "./line";
-import { Api, screenshot, signIn, unique } from "./support";
+import { Api, expectAccessible, screenshot, signIn, unique } from "./support";
 
 const tenants = JSON.parse(process.env.TENANTS ?? "{}") as Record<"complete" | "control" | "canary" | "abort" | "pages", string>;
 
@@ -122,6 +122,31 @@ test("a bad firmware stops by itself, and the page says why", async ({ page }) =
   await expect(page).toHaveURL(/status=ATTENTION/);
   await page.reload();
   await expect(page.getByRole("link", { name: /^bad-/ })).toBeVisible();
+});
+
+test("a campaign that waits for devices says for how many, and what comes next", async ({ page, request }) => {
+  const tenant = unique("away");
+  const api = await Api.of(request, tenant);
+  const device_ids = ["away-1", "away-2", "away-3"];
+  await api.post("/devices/bulk", { devices: device_ids.map((device_id) => ({ device_id, device_type: "gw2" })) });
+  await api.post("/device-groups", { group_id: "all", name: "All" });
+  await api.post("/device-groups/all/members", { device_ids });
+  const file = { file_url: "https://files.example.com/gw2.bin", file_size_bytes: 8, checksum_sha256: "ab".repeat(32) };
+  const firmware = await api.post<{ id: number }>("/firmware", { version: "2.0.0", device_type: "gw2", ...file });
+  const { id } = await api.post<{ id: number }>("/ota/campaigns", { name: unique("away"), firmware_version_id: firmware.id, target_group_id: "all", rollout_rate: 600 });
+  await signIn(page, tenant, "viewer", `/ota/campaigns/${id}`);
+  await expect(page.getByRole("heading", { name: "Ready to start" })).toBeVisible();
+  await expect(page.getByRole("button", { name: /offline/ })).toBeHidden();
+
+  await api.post(`/ota/campaigns/${id}/start`);
+  await expect(page.getByText(/^\d offline: sent again after a pause that grows to an hour, or as soon as (it is|they are) heard$/)).toBeVisible({ timeout: 20_000 });
+  await page.getByRole("button", { name: /^\d offline$/ }).click();
+  await expect(page).toHaveURL(/wait=offline/);
+  await expect(page.getByRole("row").nth(1)).toContainText("Offline; is sent as soon as it is heard");
+  await expectAccessible(page);
+  await screenshot(page, "story-waiting");
+  await page.getByRole("button", { name: "Only: offline" }).click();
+  await expect(page).not.toHaveURL(/wait=/);
 });
 
 test("a CSV with bad lines names each, and the good lines can be sent alone", async ({ page }) => {

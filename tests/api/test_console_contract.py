@@ -22,7 +22,7 @@ CAMPAIGN = {
     "abort_threshold": float, "abort_rule": str, "abort_min_devices": int, "abort_confidence": float,
     "max_attempts": int, "attempt_timeout_seconds": int, "max_in_flight": (int, type(None)),
     "ramp_start": (int, type(None)), "ramp_factor": (int, float), "end_at": (str, type(None)), "total_devices": int,
-    "succeeded": int, "failed": int, "status_breakdown": dict, "current_stage": int, "stages": list,
+    "succeeded": int, "failed": int, "status_breakdown": dict, "waiting": dict, "current_stage": int, "stages": list,
     "dispatched_devices": int, "failing_devices": int, "e_value": (float, type(None)), "abort_at": (int, type(None)),
     "status_reason": (dict, type(None)), "created_at": str, "created_by": str, "started_at": (str, type(None)),
     "completed_at": (str, type(None)),

@@ -217,7 +217,8 @@ class Fleet:
             """WITH counted AS (
                    SELECT r.campaign_id, r.stage, k.counter, count(*) AS n FROM ota_device_status r
                    CROSS JOIN LATERAL (VALUES (r.status, true), ('dispatched', r.dispatched_at IS NOT NULL),
-                       ('failing', r.failures > 0 AND r.status NOT IN ('SUCCESS', 'SKIPPED'))) k (counter, counts)
+                       ('failing', r.failures > 0 AND r.status NOT IN ('SUCCESS', 'SKIPPED')),
+                       (r.wait, r.wait IS NOT NULL)) k (counter, counts)
                    WHERE k.counts GROUP BY 1, 2, 3)
                SELECT * FROM counted FULL JOIN ota_campaign_counters c USING (campaign_id, stage, counter)
                WHERE coalesce(counted.n, 0) <> coalesce(c.n, 0)"""

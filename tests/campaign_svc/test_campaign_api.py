@@ -129,6 +129,27 @@ async def test_devices_of_a_campaign_can_be_asked_for_by_error_code(api: Caller,
     assert [row["device_id"] for row in both["devices"]] == ["g-7"]
 
 
+async def test_a_campaign_says_how_many_devices_wait_for_what(api: Caller, postgres: Database) -> None:
+    made = await created(api, postgres, "1.6")
+    assert made["waiting"] == {"offline": 0, "refused": 0, "retry": 0}
+    async with owner(postgres) as connection:
+        await connection.execute(
+            """UPDATE ota_device_status SET wait = CASE device_id WHEN 'g-1' THEN 'refused' ELSE 'offline' END
+                WHERE campaign_id = $1 AND device_id IN ('g-1', 'g-2', 'g-7')""",
+            made["id"],
+        )
+    seen = await api.get(f"{PATH}/{made['id']}")
+    assert (seen["waiting"], seen["status_breakdown"]["PENDING"]) == ({"offline": 2, "refused": 1, "retry": 0}, 10)
+    assert (seen["total_devices"], [stage["total"] for stage in seen["stages"]]) == (10, [10]), "nobody counts twice"
+    found = await api.get(f"{PATH}/{made['id']}/devices", wait="offline")
+    assert ([row["device_id"] for row in found["devices"]], found["total"]) == (["g-2", "g-7"], 2)
+    first = await api.get(f"{PATH}/{made['id']}/devices", wait="offline", limit=1)
+    assert (first["total"], len(first["devices"])) == (2, 1)
+    [present] = (await api.get(f"{PATH}/{made['id']}/history"))["points"]
+    assert sum(present["counts"].values()) == 10
+    assert (await api.get(f"{PATH}/{made['id']}/devices"))["total"] == 10
+
+
 async def test_devices_that_the_update_is_not_for_are_skipped_with_the_reason(api: Caller, postgres: Database) -> None:
     await add_group(api, "mixed", 6, current_version="2.0")
     others = [{"device_id": "mixed-0", "device_type": "gw9"}, {"device_id": "mixed-1", "device_type": "gw2"}]

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from campaign_svc.engine.live import LiveCampaign, StageStatus
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes
 from campaign_svc.engine.shown import MOST, LiveCampaigns, evidence, has_work
-from pulse.contracts.status import CampaignStatus
+from pulse.contracts.status import CampaignStatus, Wait
 from tests.campaign_svc.test_judge import campaign, stage
 
 SEQUENTIAL = AbortPolicy(AbortRule.SEQUENTIAL, 0.1, 1, 0.95)
@@ -33,6 +33,15 @@ def test_devices_are_counted_over_all_stages_and_the_rate_is_the_current_stage_s
     assert registry.get_sample_value("pulse_campaign_promised_devices_per_second", one) == 50.0
     assert registry.get_sample_value("pulse_campaign_stage", one) == 1
     assert registry.get_sample_value("pulse_campaign_slow", one) == 1
+
+
+def test_devices_that_wait_are_shown_by_what_they_wait_for() -> None:
+    registry = shown(campaign(stage({"PENDING": 9, "offline": 3}), stage({"PENDING": 2, "offline": 1, "retry": 1})))
+    waiting = {
+        wait: registry.get_sample_value("pulse_campaign_waiting_devices", {"campaign": "7", "wait": wait})
+        for wait in Wait
+    }
+    assert waiting == {"offline": 4, "refused": 0, "retry": 1}
 
 
 def test_a_paused_campaign_promises_nothing_and_has_no_work() -> None:

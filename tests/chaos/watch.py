@@ -18,7 +18,8 @@ MISCOUNTED = """
 WITH recount AS (
     SELECT campaign_id, stage, k.counter, count(*) AS n FROM ota_device_status
      CROSS JOIN LATERAL (VALUES (status, true), ('dispatched', dispatched_at IS NOT NULL),
-           ('failing', failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED'))) k (counter, counts)
+           ('failing', failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED')),
+           (wait, wait IS NOT NULL)) k (counter, counts)
      WHERE tenant_id = ANY($1) AND k.counts GROUP BY 1, 2, 3)
 SELECT campaign_id, stage, counter, c.n AS counted, r.n AS rows
   FROM recount r FULL JOIN (SELECT * FROM ota_campaign_counters WHERE tenant_id = ANY($1) AND n <> 0) c

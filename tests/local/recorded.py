@@ -48,6 +48,7 @@ def campaign(stages: list[dict[str, Any]] | None = None, **facts: Any) -> dict[s
         "current_stage": 0,
         "stages": stages,
         "status_breakdown": counts,
+        "waiting": {"offline": 0, "refused": 0, "retry": 0},
         "total_devices": sum(counts.values()),
         "succeeded": counts["SUCCESS"],
         "failed": counts["FAILED"],

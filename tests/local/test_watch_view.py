@@ -15,7 +15,7 @@ from local_stack.watch.reading import Reading, printable
 from local_stack.watch.show import Lines
 from local_stack.watch.stages import clock, where
 from local_stack.watch.stopping import distance
-from local_stack.watch.view import pace, panel, plain, summary
+from local_stack.watch.view import held_back, pace, panel, plain, summary
 from tests.local.recorded import ABORTED, GATE_FAILED, campaign, entry, reading, reasons, stage, watched
 
 
@@ -53,6 +53,37 @@ def test_rate_falls_to_nothing_when_nothing_more_is_commanded_but_the_mean_stays
 
 def test_rate_before_the_second_reading_is_unknown() -> None:
     assert (progress_of((0.0, 7)).rate, progress_of((0.0, 7)).mean_rate) == (0, None)
+
+
+WAITING = {"offline": 1312, "refused": 0, "retry": 1}
+OFFLINE = "1,312 offline: sent again after a pause that grows to an hour, or once heard"
+RETRY = "1 after a failed attempt: tried again after a pause that grows to an hour"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"waiting": WAITING}, f"{OFFLINE}; {RETRY}"),
+        ({"waiting": WAITING, "status": "PAUSED"}, "1,312 offline; 1 after a failed attempt"),
+        ({"waiting": WAITING, "status": "ABORTED"}, ""),
+        (
+            {"waiting": WAITING | {"of a later version": 5}, "status": "PAUSED"},
+            "1,312 offline; 1 after a failed attempt",
+        ),
+        ({}, ""),
+    ],
+)
+def test_who_is_held_back_is_told_with_what_happens_next(facts: dict[str, Any], said: str) -> None:
+    seen = watched(reading(campaign(**facts)))
+    assert held_back(seen.reading) == said
+    assert said in plain(seen)
+    assert ("waiting" in shown(panel(seen, 200), 200)) == bool(said)
+
+
+def test_a_service_that_does_not_count_who_waits_is_watched_too() -> None:
+    answer = campaign()
+    del answer["waiting"]
+    assert held_back(reading(answer)) == ""
 
 
 CANARY = stage(0, 10, "SOAKING", SUCCESS=10, soak_until="2026-11-24T12:00:05.000000Z")

@@ -10,13 +10,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pulse.contracts.kafka import REQUESTS, RESULTS, Topic
+from pulse.contracts.status import Status
 
 GROUPS: Mapping[str, Topic] = {"pulse-dispatcher": REQUESTS, "pulse-ingest": RESULTS}
 _SIZES = """
 SELECT pg_table_size('ota_device_status') AS table_bytes, pg_indexes_size('ota_device_status') AS index_bytes,
        pg_database_size(current_database()) AS database_bytes,
        (SELECT coalesce(sum(n), 0)::bigint FROM ota_campaign_counters
-         WHERE counter NOT IN ('dispatched', 'failing')) AS rows
+         WHERE counter = ANY($1::text[])) AS rows
 """
 
 
@@ -78,7 +79,7 @@ class Lags:
 
 async def take(pids: Mapping[str, int], lags: Lags, database: asyncpg.Pool) -> Sample:
     """One sample. Raises the database's and Kafka's errors."""
-    sizes = await database.fetchrow(_SIZES)
+    sizes = await database.fetchrow(_SIZES, list(Status))
     assert sizes is not None
     return Sample(
         at=time.monotonic(),

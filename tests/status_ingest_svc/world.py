@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from pulse.contracts.kafka import DispatchResult, Outcome, encode
-from pulse.contracts.status import ACTIVE, Row, Status
+from pulse.contracts.status import ACTIVE, Row, Status, Wait
 
 TENANT = "acme"
 VERSION = "2.0"
@@ -159,16 +159,19 @@ class World:
             "SELECT counter, sum(n)::bigint FROM ota_campaign_counters WHERE campaign_id = $1 GROUP BY 1", campaign
         )
         counters: dict[str, int] = {counter: n for counter, n in records if n}
-        shares = counters.pop("dispatched", 0), counters.pop("failing", 0)
+        beside = {name: counters.pop(name, 0) for name in ("dispatched", "failing", *Wait)}
         assert counters == await self.statuses(campaign)
         in_rows = await self.sql.fetchrow(
-            """SELECT count(dispatched_at),
-                      count(*) FILTER (WHERE failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED'))
+            """SELECT count(dispatched_at) AS dispatched,
+                      count(*) FILTER (WHERE failures > 0 AND status NOT IN ('SUCCESS', 'SKIPPED')) AS failing,
+                      count(*) FILTER (WHERE wait = 'offline') AS offline,
+                      count(*) FILTER (WHERE wait = 'refused') AS refused,
+                      count(*) FILTER (WHERE wait = 'retry') AS retry
                  FROM ota_device_status WHERE campaign_id = $1""",
             campaign,
         )
         assert in_rows is not None
-        assert shares == tuple(in_rows)
+        assert beside == dict(in_rows)
 
 
 @asynccontextmanager

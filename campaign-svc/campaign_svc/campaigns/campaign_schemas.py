@@ -129,6 +129,19 @@ class FailureReason(BaseModel):
     devices: int
 
 
+class HeldBack(BaseModel):
+    """How many PENDING devices are held back, by what for; the other PENDING ones wait for their turn alone.
+
+    `offline`: nobody took the command; sent again after a pause that grows to an hour, or once the device is heard.
+    `refused`: the broker refused it; sent again after such a pause. `retry`: an attempt failed; another one follows.
+    `next_attempt_at` of a device's row says when.
+    """
+
+    offline: int
+    refused: int
+    retry: int
+
+
 class Campaign(BaseModel):
     """A campaign. `total_devices` contains the SKIPPED; `abort_at`: the failures at which it would stop now.
 
@@ -161,6 +174,7 @@ class Campaign(BaseModel):
     succeeded: int
     failed: int
     status_breakdown: dict[Status, int]
+    waiting: HeldBack
     current_stage: int
     stages: list[Stage]
     dispatched_devices: int

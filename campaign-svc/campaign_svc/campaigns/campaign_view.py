@@ -7,6 +7,7 @@ from typing import Any, cast
 from campaign_svc.campaigns.campaign_schemas import (
     Campaign,
     FailureReason,
+    HeldBack,
     ReasonCode,
     Stage,
     StageStatus,
@@ -16,7 +17,7 @@ from campaign_svc.campaigns.campaign_store import CampaignRecord, Counters, Stag
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, e_value
 from campaign_svc.insight.figures_store import Figures
 from campaign_svc.insight.forecast import Ahead, actual_rate, eta, throughput
-from pulse.contracts.status import ACTIVE, CampaignStatus, Status
+from pulse.contracts.status import ACTIVE, CampaignStatus, Status, Wait
 
 FROM_ROW = Campaign.model_fields.keys() & CampaignRecord.__dataclass_fields__.keys()
 
@@ -60,6 +61,7 @@ class View:
             "succeeded": seen.succeeded,
             "failed": seen.failed,
             "status_breakdown": breakdown,
+            "waiting": HeldBack(**{wait: self.total(wait) for wait in Wait}),
             "stages": [self._stage(stage) for stage in self.stages],
             "dispatched_devices": seen.dispatched,
             "failing_devices": seen.failing,

@@ -93,7 +93,7 @@ async def devices(
     pool: Pool, who: Principal, campaign_id: int, wanted: DeviceRowFilter
 ) -> tuple[list[RowRecord], int, bool]:
     """A page and one row more, the total, and whether it was capped. Raises CampaignNotFound."""
-    rows_of = rows_store.Wanted(campaign_id, wanted.status, like(wanted.search), wanted.error_code)
+    rows_of = rows_store.Wanted(campaign_id, wanted.status, like(wanted.search), wanted.error_code, wanted.wait)
     key = wanted.key(str)
     async with transaction(pool, who.tenant) as conn:
         if await store.get(conn, who.tenant, campaign_id) is None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from pulse.contracts.status import Status
+from pulse.contracts.status import Status, Wait
 from pulse.runtime.rest import Listed, Page, Text, Timestamp
 
 
@@ -51,11 +51,15 @@ class DeviceUpdate(DeviceRow):
 
 
 class DeviceRowFilter(Page):
-    """Which devices of a campaign; `search` looks in device ids, `error_code` is that of the last failed attempt."""
+    """Which devices of a campaign; `search` looks in device ids, `error_code` is that of the last failed attempt.
+
+    `wait`: those that are held back for this, whose status is PENDING.
+    """
 
     status: Status | None = None
     search: Annotated[Text | None, Field(max_length=200)] = None
     error_code: Annotated[Text | None, Field(max_length=64)] = None
+    wait: Wait | None = None
 
 
 class DeviceRowList(Listed):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pulse.contracts.status import Status
+from pulse.contracts.status import Status, Wait
 from pulse.runtime.db import Connection
 from pulse.runtime.rest import COUNTED_TO
 
@@ -58,6 +58,15 @@ class Wanted:
     status: Status | None
     search: str | None
     error_code: str | None
+    wait: Wait | None
+
+    @property
+    def counters(self) -> list[str] | None:
+        """The counters that add up to these rows; None: no counters do."""
+        if self.search is not None or self.error_code is not None or (self.status and self.wait):
+            return None
+        one = self.status or self.wait
+        return [one] if one else list(Status)
 
 
 async def history(conn: Connection, tenant: str, device_id: str, limit: int = 200) -> list[RowRecord]:
@@ -93,7 +102,7 @@ async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, 
         f"""SELECT {COLUMNS} FROM ota_device_status s JOIN ota_campaigns c ON c.id = s.campaign_id
             WHERE s.campaign_id = $1 AND ($2::text IS NULL OR s.status = $2)
               AND ($3::text IS NULL OR s.device_id ILIKE $3) AND ($4::text IS NULL OR s.device_id > $4)
-              AND ($7::text IS NULL OR s.error_code = $7)
+              AND ($7::text IS NULL OR s.error_code = $7) AND ($8::text IS NULL OR s.wait = $8)
             ORDER BY s.device_id LIMIT $5 OFFSET $6""",
         wanted.campaign_id,
         wanted.status,
@@ -102,27 +111,30 @@ async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, 
         limit,
         offset,
         wanted.error_code,
+        wanted.wait,
     )
     return [RowRecord(**row) for row in rows]
 
 
 async def count(conn: Connection, wanted: Wanted) -> tuple[int, bool]:
-    """How many there are, and whether counting stopped; without search and error code from the counters."""
-    if wanted.search is None and wanted.error_code is None:
+    """How many there are, and whether counting stopped; from the counters where they tell."""
+    if wanted.counters is not None:
         total = await conn.fetchval(
             """SELECT coalesce(sum(n), 0)::bigint FROM ota_campaign_counters
                 WHERE campaign_id = $1 AND counter = ANY($2::text[])""",
             wanted.campaign_id,
-            [wanted.status] if wanted.status else list(Status),
+            wanted.counters,
         )
         return total, False
     total = await conn.fetchval(
         f"""SELECT count(*) FROM (SELECT FROM ota_device_status WHERE campaign_id = $1
               AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR device_id ILIKE $3)
-              AND ($4::text IS NULL OR error_code = $4) LIMIT {COUNTED_TO + 1}) c""",
+              AND ($4::text IS NULL OR error_code = $4) AND ($5::text IS NULL OR wait = $5)
+            LIMIT {COUNTED_TO + 1}) c""",
         wanted.campaign_id,
         wanted.status,
         wanted.search,
         wanted.error_code,
+        wanted.wait,
     )
     return min(total, COUNTED_TO), total > COUNTED_TO

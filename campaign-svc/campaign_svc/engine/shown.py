@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from campaign_svc.engine.live import LiveCampaign
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, log_e
-from pulse.contracts.status import CampaignStatus, Status
+from pulse.contracts.status import CampaignStatus, Status, Wait
 
 MOST = 100
 """Campaigns with series of their own; of more, those that run and were made last."""
@@ -48,6 +48,12 @@ def families(campaigns: Iterable[LiveCampaign]) -> Iterator[Metric]:
         "Devices of a live campaign by status",
         ("campaign", "status"),
         (((str(c.id), status), c.counts[status]) for c in shown for status in Status),
+    )
+    yield _gauge(
+        "pulse_campaign_waiting_devices",
+        "PENDING devices of a live campaign that are held back, by what for: offline, refused, retry",
+        ("campaign", "wait"),
+        (((str(c.id), wait), c.counts[wait]) for c in shown for wait in Wait),
     )
     yield _dispatched(shown)
     yield _of_each(

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pulse.contracts.status import Status
 from pulse.runtime.db import Connection, Pool
 
+_STATES = ", ".join(f"'{status}'" for status in Status)
 _NEWEST = """
 SELECT c.id, h.number, extract(epoch FROM clock_timestamp() - h.at)::float8 AS age
   FROM ota_campaigns c LEFT JOIN LATERAL (
       SELECT number, at FROM ota_campaign_history WHERE campaign_id = c.id ORDER BY number DESC LIMIT 1) h ON true
  WHERE c.status <> 'CREATED' AND c.completed_at IS NULL ORDER BY c.id
 """
-_POINT = """
+_POINT = f"""
     campaign_promise(c, p.at) AS promised,
-    (SELECT coalesce(jsonb_object_agg(counter, n), '{}') FROM (
+    (SELECT coalesce(jsonb_object_agg(counter, n), '{{}}') FROM (
         SELECT counter, sum(n) AS n FROM ota_campaign_counters
-         WHERE campaign_id = c.id AND counter NOT IN ('dispatched', 'failing')
+         WHERE campaign_id = c.id AND counter IN ({_STATES})
          GROUP BY 1 HAVING sum(n) > 0) k) AS counts,
     coalesce((SELECT attempts FROM ota_campaign_failures WHERE campaign_id = c.id), 0) AS failed_attempts
 """

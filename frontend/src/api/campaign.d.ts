@@ -570,6 +570,7 @@ export interface components {
             status_breakdown: {
                 [key: string]: number;
             };
+            waiting: components["schemas"]["HeldBack"];
             /** Current Stage */
             current_stage: number;
             /** Stages */
@@ -716,6 +717,7 @@ export interface components {
             status_breakdown: {
                 [key: string]: number;
             };
+            waiting: components["schemas"]["HeldBack"];
             /** Current Stage */
             current_stage: number;
             /** Stages */
@@ -1006,6 +1008,22 @@ export interface components {
             next: string | null;
             /** Groups */
             groups: components["schemas"]["Group"][];
+        };
+        /**
+         * HeldBack
+         * @description How many PENDING devices are held back, by what for; the other PENDING ones wait for their turn alone.
+         *
+         *     `offline`: nobody took the command; sent again after a pause that grows to an hour, or once the device is heard.
+         *     `refused`: the broker refused it; sent again after such a pause. `retry`: an attempt failed; another one follows.
+         *     `next_attempt_at` of a device's row says when.
+         */
+        HeldBack: {
+            /** Offline */
+            offline: number;
+            /** Refused */
+            refused: number;
+            /** Retry */
+            retry: number;
         };
         /**
          * History
@@ -1435,6 +1453,12 @@ export interface components {
             /** Devices */
             devices: number;
         };
+        /**
+         * Wait
+         * @description Why a PENDING device is held back.
+         * @enum {string}
+         */
+        Wait: "retry" | "offline" | "refused";
         /**
          * Waiting
          * @description A campaign that waits for a person.
@@ -2022,6 +2046,7 @@ export interface operations {
                 status?: components["schemas"]["Status"] | null;
                 search?: string | null;
                 error_code?: string | null;
+                wait?: components["schemas"]["Wait"] | null;
             };
             header?: never;
             path: {

@@ -84,6 +84,12 @@ export const t = {
     deadline: "The campaign's deadline passed before its turn",
   },
   wait: { retry: "Waits for its next attempt", offline: "Offline; is sent as soon as it is heard", refused: "The broker refused the command; tried again later" },
+  /** Who is held back, and what happens next. */
+  heldBack: {
+    offline: (n: number) => [`${count(n)} offline`, `sent again after a pause that grows to an hour, or as soon as ${n === 1 ? "it is" : "they are"} heard`] as const,
+    refused: (n: number) => [`${count(n)} refused by the broker`, "sent again after a pause that grows to an hour"] as const,
+    retry: (n: number) => [`${count(n)} after a failed attempt`, "tried again after a pause that grows to an hour"] as const,
+  },
   reasons: {
     timeout: "Took longer than its time limit",
     no_response: "Never answered the command",
@@ -269,6 +275,7 @@ export const t = {
     noMatchHint: "Another filter or search shows more.",
     more: "Reading more",
     byReason: (reason: string) => `Only: ${reason}`,
+    byWait: { offline: "offline", refused: "refused by the broker", retry: "after a failed attempt" },
   },
   timeline: {
     title: "What happened",

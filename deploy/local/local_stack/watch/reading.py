@@ -30,6 +30,12 @@ class Reading:
         return counts(self.campaign)
 
     @property
+    def waiting(self) -> dict[str, int]:
+        """Devices that are held back, by what for; none from a service that is too old to count them."""
+        waiting: dict[str, int] = self.campaign.get("waiting", {})
+        return waiting
+
+    @property
     def stages(self) -> list[Json]:
         stages: list[Json] = self.campaign["stages"]
         return stages

@@ -17,6 +17,13 @@ LAST_ENTRIES = 5
 LINE_CELLS = 30
 LABEL_CELLS = 16
 """What the frame and the labels take of a line."""
+_PAUSE = "again after a pause that grows to an hour"
+HELD_BACK = {
+    "offline": ("offline", f"sent {_PAUSE}, or once heard"),
+    "refused": ("refused by the broker", f"sent {_PAUSE}"),
+    "retry": ("after a failed attempt", f"tried {_PAUSE}"),
+}
+"""Whom a campaign holds back, and what happens next."""
 
 
 def panel(watched: Watched, width: int) -> Panel:
@@ -43,6 +50,8 @@ def _title(reading: Reading, colour: str) -> Text:
 def _rows(watched: Watched, width: int) -> list[tuple[str, RenderableType]]:
     reading, progress = watched.reading, watched.progress
     rows: list[tuple[str, RenderableType]] = [("devices", stacked(reading.counts, width)), ("", legend(reading.counts))]
+    if held := held_back(reading):
+        rows.append(("waiting", Text(held)))
     if len(reading.stages) > 1:
         rows.append(("stages", stages.track(reading)))
     rows.append(("rate", Text(pace(reading, progress))))
@@ -76,6 +85,14 @@ def failures(reading: Reading) -> str:
     return ", ".join(f"{code} {devices:,}" for code, devices in reading.failures) or "none"
 
 
+def held_back(reading: Reading) -> str:
+    """How many devices wait for more than their turn, for what, and what happens next; or nothing."""
+    if reading.status not in ("RUNNING", "PAUSED"):
+        return ""
+    held = [(f"{n:,} {who}", then) for wait, (who, then) in HELD_BACK.items() if (n := reading.waiting.get(wait))]
+    return "; ".join(f"{who}: {then}" if reading.status == "RUNNING" else who for who, then in held)
+
+
 def lost(watched: Watched) -> str:
     """That the campaign cannot be read at the moment, and since when."""
     since = watched.at - watched.reading.at
@@ -88,6 +105,8 @@ def plain(watched: Watched) -> str:
     parts = [words(reading.counts) or "no devices", pace(reading, watched.progress)]
     if len(reading.stages) > 1:
         parts.append(stages.in_words(reading.stages[reading.campaign["current_stage"]], reading))
+    if held := held_back(reading):
+        parts.append(held)
     parts += [distance(reading.campaign).words, f"failed: {failures(reading)}"]
     reason = f" ({reading.reason})" if reading.reason else ""
     return f"{reading.status}{reason}: {'; '.join(parts)}"

@@ -24,7 +24,9 @@ import { StageTrack } from "./parts/stage-track";
 import { TimelineCard } from "./parts/timeline";
 import { UpdateSteps } from "./parts/update-steps";
 import { VerdictCard } from "./parts/verdict-card";
+import { WaitingLine } from "./parts/waiting-line";
 import { useCampaign, useCampaignStream, useHistory } from "./queries";
+import { WAITS } from "./waits";
 
 const CRUMBS = [{ to: "/ota/campaigns", name: t.nav.campaigns }];
 
@@ -78,6 +80,7 @@ function Body({ campaign }: { campaign: Campaign }) {
   const [address, setAddress] = useSearchParams();
   const only = ORDER.find((status) => status === address.get("state")) ?? "";
   const reason = address.get("reason");
+  const wait = WAITS.find((one) => one === address.get("wait")) ?? null;
   const change = (values: Record<string, string | null>) =>
     setAddress(
       (before) => {
@@ -90,10 +93,12 @@ function Body({ campaign }: { campaign: Campaign }) {
       },
       { replace: true, preventScrollReset: true },
     );
-  const filter = (state: Status | "", why: string | null) => change({ state, reason: why });
+  const filter = (state: Status | "", why: string | null) => change({ state, reason: why, wait: null });
   return (
     <div className="space-y-5">
-      <VerdictCard campaign={campaign} now={now} />
+      <VerdictCard campaign={campaign} now={now}>
+        <WaitingLine campaign={campaign} chosen={wait} onChoose={(one) => change({ state: null, reason: null, wait: one })} />
+      </VerdictCard>
       <StageTrack campaign={campaign} now={now} />
       <div className="grid grid-cols-1 items-start gap-5 xl:grid-cols-[minmax(0,2.15fr)_minmax(0,1fr)]">
         <Chart campaign={campaign} now={now} />
@@ -102,7 +107,7 @@ function Body({ campaign }: { campaign: Campaign }) {
           <Failures reasons={campaign.reasons ?? []} chosen={reason} onChoose={(why) => filter("", why)} />
         </div>
       </div>
-      <DeviceTable campaign={campaign} now={now} only={only} reason={reason} onFilter={filter} onOpen={(device) => change({ device })} />
+      <DeviceTable campaign={campaign} now={now} only={only} reason={reason} wait={wait} onFilter={filter} onOpen={(device) => change({ device })} />
       <TimelineCard campaign={campaign} />
       <RowSheet campaign={campaign} deviceId={address.get("device")} close={() => change({ device: null })} />
     </div>

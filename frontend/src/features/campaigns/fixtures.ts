@@ -55,6 +55,7 @@ export function campaign(some: Partial<Campaign> = {}): Campaign {
     succeeded: 0,
     failed: 0,
     status_breakdown: counts({ PENDING: 1000 }),
+    waiting: { offline: 0, refused: 0, retry: 0 },
     current_stage: 0,
     stages: [stage()],
     dispatched_devices: 0,

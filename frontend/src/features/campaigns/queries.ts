@@ -11,6 +11,7 @@ import type { Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { isOver } from "./burnup";
 import { statesToAsk } from "./rows";
+import type { Wait } from "./waits";
 
 export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
 const key = (id: number) => ["campaign", id];
@@ -142,21 +143,21 @@ interface RowCursor {
 }
 const ROWS = 100;
 
-async function rowsOf(id: number, status: Status | "", search: string, reason: string | null, after: string | null) {
-  const query = { limit: ROWS, ...(status && { status }), ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }) };
+async function rowsOf(id: number, status: Status | "", search: string, reason: string | null, wait: Wait | null, after: string | null) {
+  const query = { limit: ROWS, ...(status && { status }), ...(search && { search }), ...(after && { after }), ...(reason && { error_code: reason }), ...(wait && { wait }) };
   return body(api.GET("/customer/ota/campaigns/{campaign_id}/devices", { params: { path: { campaign_id: id }, query } }));
 }
 
 /** The campaign's rows, worst state first, a page at a time; nothing is loaded that is not looked at. */
-export function useRows(campaign: Campaign, only: Status | "", search: string, reason: string | null) {
+export function useRows(campaign: Campaign, only: Status | "", search: string, reason: string | null, wait: Wait | null) {
   const { id, status_breakdown: counts } = campaign;
   const over = isOver(campaign);
   return useInfiniteQuery({
-    queryKey: ["rows", id, only, search, reason, over],
+    queryKey: ["rows", id, only, search, reason, wait, over],
     queryFn: async ({ pageParam }): Promise<RowPage> => {
-      const states = statesToAsk(only, search, counts);
+      const states = statesToAsk(only, search || wait, counts);
       for (let { state, after } = pageParam; state < states.length; state += 1, after = null) {
-        const answer = await rowsOf(id, states[state]!, search, reason, after);
+        const answer = await rowsOf(id, states[state]!, search, reason, wait, after);
         const next = answer.next ? { state, after: answer.next } : state + 1 < states.length ? { state: state + 1, after: null } : null;
         if (answer.devices.length > 0 || !next) return { rows: answer.devices, next };
       }

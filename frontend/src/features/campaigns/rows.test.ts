@@ -20,4 +20,5 @@ test("states are asked for worst first, and only those that devices are in", () 
 test("a chosen state is asked for alone, and a search looks at all at once", () => {
   expect(statesToAsk("SUCCESS", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual(["SUCCESS"]);
   expect(statesToAsk("", "gw-7", { SUCCESS: 5, FAILED: 1 })).toEqual([""]);
+  expect(statesToAsk("", "offline", { SUCCESS: 5, FAILED: 1 })).toEqual([""]);
 });

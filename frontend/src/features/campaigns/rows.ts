@@ -2,9 +2,9 @@
 import type { DeviceRow } from "@/api/types";
 import { WORST_FIRST, type Counts, type Status } from "@/lib/status";
 
-/** The states to ask for, one after the other ("": all at once). A search looks at all at once: state by state, the server
- *  would look through a million devices eight times to find one. */
-export const statesToAsk = (only: Status | "", search: string, counts: Counts): (Status | "")[] => (only || search ? [only] : WORST_FIRST.filter((status) => counts[status]));
+/** The states to ask for, one after the other ("": all at once). What a search or a wait narrows is looked for in all at once:
+ *  state by state, the server would look through a million devices eight times to find one. */
+export const statesToAsk = (only: Status | "", narrowedBy: string | null, counts: Counts): (Status | "")[] => (only || narrowedBy ? [only] : WORST_FIRST.filter((status) => counts[status]));
 
 /** Pages are read one after the other, and a device that changes its state meanwhile is in two of them: its later row counts. */
 export function eachOnce<Row extends Pick<DeviceRow, "device_id">>(rows: Row[]): Row[] {

@@ -17,6 +17,7 @@ import { LOOK, ORDER, type Status } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useRows } from "../queries";
 import { eachOnce } from "../rows";
+import type { Wait } from "../waits";
 
 const ROW = 44;
 const IN_SIGHT = 12;
@@ -26,17 +27,19 @@ interface Props {
   now: number;
   only: Status | "";
   reason: string | null;
+  wait: Wait | null;
   onFilter: (only: Status | "", reason: string | null) => void;
   onOpen: (deviceId: string) => void;
 }
 
-export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: Props) {
+export function DeviceTable({ campaign, now, only, reason, wait, onFilter, onOpen }: Props) {
   const [search, setSearch] = useState("");
   const rested = useRested(search.trim());
   const counts = campaign.status_breakdown;
-  const rows = useRows(campaign, only, rested, reason);
+  const rows = useRows(campaign, only, rested, reason, wait);
   const all = eachOnce(rows.data?.pages.flatMap((page) => page.rows) ?? []);
   const filters = [{ value: "" as const, label: t.rows.all, total: campaign.total_devices }, ...ORDER.filter((status) => counts[status]).map((status) => ({ value: status, label: LOOK[status].word, total: counts[status] }))];
+  const narrowed = reason ? t.reason(reason) : wait && t.rows.byWait[wait];
   const clear = () => {
     setSearch("");
     onFilter("", null);
@@ -46,9 +49,9 @@ export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: P
       <div className="flex flex-wrap items-center gap-x-3 gap-y-3 px-4 py-4 sm:px-5">
         <h2 className="text-sm font-semibold">{t.rows.title}</h2>
         <Filters label={t.rows.filters} filters={filters} value={only} onChange={(next) => onFilter(next, null)} />
-        {reason && (
+        {narrowed && (
           <Button size="small" onClick={() => onFilter(only, null)}>
-            {t.rows.byReason(t.reason(reason))} <X aria-hidden />
+            {t.rows.byReason(narrowed)} <X aria-hidden />
           </Button>
         )}
         <SearchInput label={t.rows.search} value={search} onChange={(event) => setSearch(event.target.value)} className="ml-auto w-full sm:w-56" />
@@ -62,7 +65,7 @@ export function DeviceTable({ campaign, now, only, reason, onFilter, onOpen }: P
           {campaign.total_devices > 0 && t.rows.noMatchHint}
         </Empty>
       ) : (
-        <Rows key={`${only} ${rested} ${reason}`} {...{ campaign, now, onOpen }} rows={all} more={rows.hasNextPage && !rows.isFetchingNextPage} loadMore={() => void rows.fetchNextPage()} />
+        <Rows key={`${only} ${rested} ${reason} ${wait}`} {...{ campaign, now, onOpen }} rows={all} more={rows.hasNextPage && !rows.isFetchingNextPage} loadMore={() => void rows.fetchNextPage()} />
       )}
     </Card>
   );

@@ -17,7 +17,7 @@ export const MOOD: Record<Mood, { icon: LucideIcon; color: string }> = {
   calm: { icon: CirclePause, color: "text-flight-text" },
 };
 
-export function VerdictCard({ campaign, now }: { campaign: Campaign; now: number }) {
+export function VerdictCard({ campaign, now, children }: { campaign: Campaign; now: number; children?: React.ReactNode }) {
   const { mood, title, says } = verdict(campaign, now);
   const { icon: Icon, color } = MOOD[mood];
   const counts = campaign.status_breakdown;
@@ -56,6 +56,7 @@ export function VerdictCard({ campaign, now }: { campaign: Campaign; now: number
           </div>
         ))}
       </dl>
+      {children}
       {skipped > 0 && (
         <p className="mt-4 flex items-center gap-2 border-t border-line pt-3 text-xs text-ink-2">
           <StateIcon status="SKIPPED" />

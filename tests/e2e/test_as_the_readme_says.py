@@ -1,4 +1,4 @@
-"""What a reader of the README types, taken from its text and run in a shell; only ports and ids are this stack's."""
+"""What a reader of the README types, taken from its text and run in a shell."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import re
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
@@ -24,14 +25,10 @@ class Checkout:
     folder: Path
     stack: Stack
 
-    def adapted(self, text: str) -> str:
-        gateway, mqtt = self.stack.settings.port("gateway_port"), self.stack.settings.port("mqtt_port")
-        return text.replace("127.0.0.1:8080", f"127.0.0.1:{gateway}").replace("-p 11883", f"-p {mqtt}")
-
     async def shell(self, script: str, **variables: str) -> Process:
         return await asyncio.create_subprocess_exec(
             "bash",
-            *("-euc", self.adapted(script)),
+            *("-euc", script),
             cwd=self.folder,
             env=os.environ | self.stack.settings.environment() | variables,
             stdout=PIPE,
@@ -93,7 +90,10 @@ async def test_the_lines_that_make_device_prints_are_those_of_the_readme(checkou
     printed = await checkout.run("make -s device TENANT=acme DEVICE=d9 TYPE=gw2")
     [_, hear, present, *_] = block("A device by hand").splitlines()
     for line in (hear, present):
-        wanted = re.findall(r"-[hpVutq] \S+|mosquitto_\w+", checkout.adapted(line).replace("d1", "d9"))
+        here = line.replace("$MQTT_HOST", checkout.stack["MQTT_HOST"]).replace(
+            "$MQTT_PORT", checkout.stack["MQTT_PORT"]
+        )
+        wanted = re.findall(r"-[hpVutq] \S+|mosquitto_\w+", here.replace("d1", "d9"))
         program = wanted[0]
         shown = next(text for text in printed.splitlines() if text.strip().startswith(program))
         assert [words for words in wanted if words not in shown] == []

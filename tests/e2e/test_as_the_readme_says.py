@@ -90,9 +90,8 @@ async def test_the_lines_that_make_device_prints_are_those_of_the_readme(checkou
     printed = await checkout.run("make -s device TENANT=acme DEVICE=d9 TYPE=gw2")
     [_, hear, present, *_] = block("A device by hand").splitlines()
     for line in (hear, present):
-        here = line.replace("$MQTT_HOST", checkout.stack["MQTT_HOST"]).replace(
-            "$MQTT_PORT", checkout.stack["MQTT_PORT"]
-        )
+        place = {name: checkout.stack[name] for name in ("MQTT_HOST", "MQTT_PORT")}
+        here = Template(line).safe_substitute(place)
         wanted = re.findall(r"-[hpVutq] \S+|mosquitto_\w+", here.replace("d1", "d9"))
         program = wanted[0]
         shown = next(text for text in printed.splitlines() if text.strip().startswith(program))

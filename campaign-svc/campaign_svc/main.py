@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI
 
 from campaign_svc.announce import Announcer
@@ -16,6 +17,7 @@ from pulse.contracts.kafka import CONTROL, REQUESTS
 from pulse.runtime import db, kafka
 from pulse.runtime.app import Check, create_app, serve
 from pulse.runtime.auth import Verifier
+from pulse.runtime.process import unless
 from pulse.runtime.rate_limit import RateLimits
 
 ROUTERS = (
@@ -57,15 +59,24 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
         kafka.producer(settings.kafka_bootstrap, connect=False) as producer,
     ):
         announcer = Announcer(pool, producer, settings.announce_timeout_seconds)
-        ready = {
-            "database": lambda: db.answers(pool),
-            "kafka": lambda: kafka.answers(producer),
-        }
+        connected = asyncio.Event()
+
+        async def kafka_answers() -> bool:
+            return connected.is_set() and await kafka.answers(producer)
+
+        ready = {"database": lambda: db.answers(pool), "kafka": kafka_answers}
         app = build(pool, verifier, announcer, ready, RateLimits(settings))
         feeds: Feeds = app.state.feeds
         async with asyncio.TaskGroup() as group:
             group.create_task(feeds.run(stop), name="feeds")
             group.create_task(serve(app, settings.http_host, settings.http_port, stop), name="http")
-            partitions = await kafka.topics_once_there(settings.kafka_bootstrap, (REQUESTS, CONTROL), stop)
-            if partitions is not None and await kafka.connected(producer, stop):
+            partitions = await unless(stop, _connected(settings, producer))
+            if partitions is not None:
+                connected.set()
                 await engine.run(settings, loops_pool, producer, partitions[REQUESTS.name], stop)
+
+
+async def _connected(settings: CampaignSettings, producer: AIOKafkaProducer) -> dict[str, int]:
+    found = await kafka.topics_once_there(settings.kafka_bootstrap, (REQUESTS, CONTROL))
+    await kafka.connected(producer)
+    return found

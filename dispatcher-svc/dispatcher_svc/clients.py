@@ -82,7 +82,7 @@ async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
 
 @asynccontextmanager
 async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    await connected(consumer, asyncio.Event())
+    await connected(consumer)
     try:
         yield consumer
     finally:

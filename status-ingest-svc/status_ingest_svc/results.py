@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -12,7 +12,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from pulse.contracts.kafka import RESULTS
 from pulse.runtime import predecessor
-from pulse.runtime.kafka import METADATA_MS
+from pulse.runtime.kafka import METADATA_MS, connected
+from pulse.runtime.process import pause
 from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, kind, read_result
@@ -40,7 +41,7 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         request_timeout_ms=10_000,
         metadata_max_age_ms=METADATA_MS,
     )
-    await opened.start()
+    await connected(opened)
     try:
         yield opened
     finally:
@@ -54,7 +55,10 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 class Results(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
     """Reads, has written, commits: at most one batch is in memory, so the position says what is committed."""
 
-    def __init__(self, kafka: AIOKafkaConsumer, ingest: Ingest, settings: Settings) -> None:
+    def __init__(
+        self, kafka: AIOKafkaConsumer, ingest: Ingest, settings: Settings, can_write: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._can_write = can_write
         self._kafka = kafka
         self._ingest = ingest
         self._most = settings.ingest_batch
@@ -65,8 +69,12 @@ class Results(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carr
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop`, and finishes the batch at hand if that takes no more than 4 s.
 
-        A process of the same name that was killed is waited for first: nobody else's results are held up then.
+        The database is waited for first: who cannot write must not take anybody's share. Then a process of the same
+        name that was killed: nobody else's results are held up so.
         """
+        while not await self._can_write():
+            if await pause(stop, RETRY_SECONDS):
+                return
         if not await predecessor.has_gone(self._member, stop):
             return
         self._kafka.subscribe([RESULTS.name], listener=self)

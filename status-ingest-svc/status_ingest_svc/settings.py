@@ -1,13 +1,12 @@
 """What status-ingest-svc can be told."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from pulse.contracts.kafka import INGESTS
 from pulse.runtime.predecessor import Member, member_of
-from pulse.runtime.settings import Dsn, Host, MemberSettings, Port, Seconds
+from pulse.runtime.settings import AuthorityFile, BrokerPort, Dsn, Host, MemberSettings, Seconds
 
 
 class Settings(MemberSettings):
@@ -25,10 +24,10 @@ class Settings(MemberSettings):
     postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=3, le=100)] = 6
     mqtt_host: Host
-    mqtt_port: Port = 1883
+    mqtt_port: BrokerPort = 1883
     mqtt_user: str | None = None
     mqtt_password: Annotated[str | None, Field(repr=False)] = None
-    mqtt_ca_file: Path | None = None
+    mqtt_ca_file: AuthorityFile | None = None
     mqtt_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", repr=False)] = "pulse-ingest"
     ingest_batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     ingest_linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 20

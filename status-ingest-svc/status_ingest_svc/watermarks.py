@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pulse.contracts.kafka import INGESTS, RESULTS
-from pulse.runtime.kafka import METADATA_MS
+from pulse.runtime.kafka import METADATA_MS, connected
 
 Offsets: TypeAlias = Mapping[TopicPartition, int]
 LOOK_SECONDS = 0.05
@@ -53,9 +53,9 @@ async def watermarks(bootstrap: str, partitions: int) -> AsyncIterator[Watermark
     """Has connections of its own: behind a consumer's long poll an answer would wait."""
     ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    await ends.start()
+    await connected(ends)
     try:
-        await admin.start()
+        await connected(admin)
         yield Watermarks(ends, admin, partitions)
     finally:
         with suppress(TimeoutError, KafkaError):

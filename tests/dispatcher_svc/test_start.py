@@ -94,5 +94,5 @@ async def test_it_ends_cleanly_while_it_waits_for_kafka(scene: Rig) -> None:
 async def test_an_authority_that_cannot_be_read_is_refused_with_one_line(scene: Rig, tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("not a certificate")
     assert (await refusal(scene, MQTT_CA_FILE=str(tmp_path / "ca.crt"))).startswith(
-        f"dispatcher-svc: setting MQTT_CA_FILE: {tmp_path / 'ca.crt'} holds no certificate"
+        f"dispatcher-svc: settings: MQTT_CA_FILE: Value error, {tmp_path / 'ca.crt'} holds no certificate"
     )

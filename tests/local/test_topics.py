@@ -1,6 +1,5 @@
 """The topics of the contract on a real Kafka, made once and never altered."""
 
-import asyncio
 import os
 import sys
 from subprocess import run
@@ -76,7 +75,7 @@ async def test_more_replicas_than_nodes_are_refused_with_kafka_s_reason(topics: 
 
 
 async def test_the_services_find_what_the_job_has_made(kafka: str) -> None:
-    found = await topics_once_there(kafka, TOPICS, asyncio.Event())
+    found = await topics_once_there(kafka, TOPICS)
     assert found == {topic.name: topic.partitions for topic in TOPICS}
 
 

@@ -7,6 +7,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from pulse.runtime.app import create_app, serve
+from pulse.runtime.errors import StartRefused
 
 
 def client(app: FastAPI) -> httpx.AsyncClient:
@@ -127,4 +128,4 @@ async def test_an_address_that_is_taken_is_said() -> None:
         async with taken:
             with pytest.raises(ExceptionGroup) as raised:
                 await serve(create_app("t", ready={}), "127.0.0.1", port, asyncio.Event())
-    assert raised.group_contains(OSError, match=f"cannot listen on 127.0.0.1:{port}")
+    assert raised.group_contains(StartRefused, match=f"HTTP_PORT: cannot listen on 127.0.0.1:{port}")

@@ -28,7 +28,16 @@ def test_addresses_of_databases(monkeypatch: pytest.MonkeyPatch, dsn: str) -> No
 
 
 @pytest.mark.parametrize(
-    "dsn", ["secret", "http://secret@db/iotcloud", "postgresql://secret@db", "postgresql://iot:secret@db:x/iotcloud"]
+    "dsn",
+    [
+        "secret",
+        "http://secret@db/iotcloud",
+        "postgresql://secret@db",
+        "postgresql://iot:secret@db:x/iotcloud",
+        "postgresql://iot:secret@db:99999/iotcloud",
+        "postgresql://iot:secret#x@db/iotcloud",
+        "postgresql://iot:secret?x@db/iotcloud",
+    ],
 )
 def test_a_wrong_address_of_a_database_is_refused_without_being_repeated(
     monkeypatch: pytest.MonkeyPatch, dsn: str
@@ -37,7 +46,8 @@ def test_a_wrong_address_of_a_database_is_refused_without_being_repeated(
     with pytest.raises(StartRefused) as refused:
         load(Settings)
     assert str(refused.value) == (
-        "settings: POSTGRES_DSN: Value error, must be postgresql://user:password@host:port/database"
+        "settings: POSTGRES_DSN: Value error, must be postgresql://user:password@host:port/database, "
+        "with %23 for a # and %3F for a ?"
     )
 
 
@@ -47,14 +57,23 @@ def test_addresses_of_kafka(monkeypatch: pytest.MonkeyPatch, servers: str) -> No
     assert load(Settings).kafka_bootstrap == servers
 
 
-@pytest.mark.parametrize("servers", ["kafka", "k1:9092, k2:9092", "k1:9092,", "kafka://k1:9092", "::1:9092", "k1:port"])
+@pytest.mark.parametrize(
+    "servers", ["kafka", "k1:9092, k2:9092", "k1:9092,", "kafka://k1:9092", "::1:9092", "k1:port", "k1:0", "a.."]
+)
 def test_a_wrong_address_of_kafka_is_refused(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP", servers)
     with pytest.raises(StartRefused, match=r"^settings: KAFKA_BOOTSTRAP: .*host:port"):
         load(Settings)
 
 
-def test_a_broker_is_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MQTT_HOST", "mqtt://broker")
+@pytest.mark.parametrize("host", ["mqtt://broker", "broker:1883", "h..st", ".", "x" * 64, "[::1]", "user@broker"])
+def test_a_broker_is_named_without_scheme_and_port(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("MQTT_HOST", host)
     with pytest.raises(StartRefused, match=r"^settings: MQTT_HOST: "):
         load(Settings)
+
+
+@pytest.mark.parametrize("host", ["mosquitto", "status-ingest_svc.pulse-ota.svc.cluster.local.", "10.0.0.1", "::1"])
+def test_names_and_addresses_of_a_broker(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("MQTT_HOST", host)
+    assert load(Settings).mqtt_host == host

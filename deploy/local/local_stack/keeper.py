@@ -46,9 +46,6 @@ class Keeper:
     async def start(self, part: Part) -> None:
         """Returns when the part is ready. Raises PartFailed."""
         self._part = part
-        await self._live(part)
-
-    async def _live(self, part: Part) -> None:
         self._child = await child.start(part, self._log)
         self._become(State.STARTING)
         await self._child.until_ready()
@@ -68,11 +65,21 @@ class Keeper:
             await self._child.wait()
             self._become(State.DOWN)
             await self._until_wanted(self._child)
+            await self._live_again(self._part)
+
+    async def _live_again(self, part: Part) -> None:
+        """A part that takes longer than its time is up all the same, once it answers."""
+        self._child = await child.start(part, self._log)
+        self._become(State.STARTING)
+        while self._child.running:
             try:
-                await self._live(self._part)
+                await self._child.until_ready()
             except PartFailed as error:
                 if self._child.running:
                     self._say(str(error))
+            else:
+                self._become(State.UP)
+                return
 
     async def _until_wanted(self, dead: Child) -> None:
         if not self._wanted.is_set():

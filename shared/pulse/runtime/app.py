@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metric
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from pulse.runtime.errors import StartRefused
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
 from pulse.runtime.rate_limit import RateLimitHeaders
@@ -152,7 +153,7 @@ class _Server(uvicorn.Server):
 async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
     """Serves until `stop`; requests at hand have five seconds to end, streams are cut.
 
-    Raises OSError where the address is taken.
+    Raises StartRefused where the address is taken, or not of this machine.
     """
     config = uvicorn.Config(
         app,
@@ -179,4 +180,4 @@ async def _serve(server: uvicorn.Server, host: str, port: int) -> None:
     try:
         await server.serve()
     except SystemExit as error:  # uvicorn's way to say that it cannot listen
-        raise OSError(f"cannot listen on {host}:{port}") from error
+        raise StartRefused(f"settings HTTP_HOST, HTTP_PORT: cannot listen on {host}:{port}") from error

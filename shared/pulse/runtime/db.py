@@ -61,6 +61,8 @@ async def pool(
         opened = await _connect(dsn, size, command_timeout)
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
         raise StartRefused(f"setting {setting}: {error}") from error
+    except ValueError:  # its words may be a piece of the password
+        raise StartRefused(f"setting {setting}: is no address of a database") from None
     _watch(opened, name, size)
     try:
         yield opened

@@ -9,12 +9,11 @@ from typing import TypeAlias, get_args
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError, for_code
 from prometheus_client import Counter
 
 from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
 from pulse.runtime.errors import StartRefused
-from pulse.runtime.process import pause
 from pulse.runtime.tracing import HEADER
 
 QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
@@ -46,7 +45,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
         metadata_max_age_ms=METADATA_MS,
     )
     if connect:
-        await connected(opened, asyncio.Event())
+        await connected(opened)
     try:
         yield opened
     finally:
@@ -57,40 +56,49 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
             await opened.client.close()
 
 
-async def connected(client: Client, stop: asyncio.Event) -> bool:
-    """Starts a client: True once the cluster answers, however long that takes; False at `stop`."""
-    while not await _connects(client):
-        if await pause(stop, LOOK_SECONDS):
-            return False
-    return True
+async def connected(client: Client) -> None:
+    """Starts a client, once the cluster answers, however long that takes."""
+    while True:
+        try:
+            await client.start()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("kafka_away", error=repr(error))
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            return
 
 
-async def _connects(client: Client) -> bool:
-    try:
-        await client.start()
-    except KafkaConnectionError as error:
-        log.warning("kafka_away", error=str(error))
-        return False
-    return True
-
-
-async def topics_once_there(bootstrap: str, topics: Iterable[Topic], stop: asyncio.Event) -> dict[str, int] | None:
-    """The number of partitions of each topic, once the cluster answers, however long that takes; None at `stop`.
+async def topics_once_there(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
+    """The number of partitions of each topic, once the cluster says it, however long that takes.
 
     Raises StartRefused where a topic is missing or has too few or too many.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     wanted = {topic.name: topic for topic in topics}
-    try:
-        if not await connected(admin, stop):
-            return None
-        described = await admin.describe_topics(list(wanted))
-    finally:
-        await admin.close()
-    found = {d["topic"]: len(d["partitions"]) for d in described if d["error_code"] == 0}
+    while True:
+        try:
+            found = await _partitions(bootstrap, list(wanted))
+        except (KafkaError, TimeoutError) as error:  # a cluster without a majority answers, and knows no more
+            log.warning("kafka_away", error=repr(error))
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            break
     for name, topic in wanted.items():
         _require(topic, found.get(name, 0))
     return found
+
+
+async def _partitions(bootstrap: str, names: list[str]) -> dict[str, int]:
+    """Of the topics that exist. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(names)
+    finally:
+        await admin.close()
+    for one in described:
+        if one["error_code"] not in (0, UnknownTopicOrPartitionError.errno):
+            raise for_code(one["error_code"])
+    return {d["topic"]: len(d["partitions"]) for d in described if d["error_code"] == 0}
 
 
 def _require(topic: Topic, partitions: int) -> None:

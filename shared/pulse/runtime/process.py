@@ -15,6 +15,7 @@ from pulse.runtime.errors import StartRefused
 from pulse.runtime.tracing import TRACES
 
 S = TypeVar("S", bound=settings.ServiceSettings)
+T = TypeVar("T")
 STOP_SECONDS = 9.0
 """How long after SIGTERM the tasks may take; what then still runs is cancelled."""
 
@@ -84,6 +85,17 @@ async def _cancel_late(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
     await asyncio.sleep(STOP_SECONDS)
     log.error("stop_takes_too_long", seconds=STOP_SECONDS)
     work.cancel()
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` returns; None at `stop`, which cancels it. Raises what it raises."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work)
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        stopping.cancel()
+    return None if working.cancelled() else working.result()
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> bool:

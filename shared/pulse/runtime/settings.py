@@ -2,6 +2,8 @@
 
 import os
 import re
+import ssl
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,30 +14,66 @@ from pydantic_settings.sources import EnvSettingsSource
 from pulse.runtime.errors import StartRefused
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+"""To listen at; 0: any."""
+BrokerPort = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 Milliseconds = Annotated[int, Field(gt=0)]
-_HOST, _PORT = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]/@]+)", r":\d{1,5}"
-_SERVERS = re.compile(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
-_HOSTS = rf"{_HOST}({_PORT})?(,{_HOST}({_PORT})?)*"
-_DSN = re.compile(rf"postgres(ql)?://([^/@]*@)?({_HOSTS})?/[^/?]+(\?.*)?")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_SERVER = re.compile(r"(\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(:(?P<port>\d{1,5}))?")
+_DSN = re.compile(r"postgres(ql)?://([^/@?#]*@)?(?P<servers>[^/@?#]*)/[^/?#]+(\?.*)?")
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return len(text) <= 253 and _NAME.fullmatch(text) is not None
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_server(text: str, *, needs_port: bool) -> bool:
+    """Whether it is a host with a port; an IPv6 address in brackets."""
+    found = _SERVER.fullmatch(text)
+    if found is None or not _is_host(found["v6"] or found["name"] or ""):
+        return False
+    return 1 <= int(found["port"]) <= 65_535 if found["port"] else not needs_port
 
 
 def _dsn(value: str) -> str:
     """Its words never repeat the value, which holds a password."""
-    if not _DSN.fullmatch(value):
-        raise ValueError("must be postgresql://user:password@host:port/database")
+    found = _DSN.fullmatch(value)
+    servers = found["servers"] if found else ""
+    if not found or (servers and not all(_is_server(server, needs_port=False) for server in servers.split(","))):
+        raise ValueError("must be postgresql://user:password@host:port/database, with %23 for a # and %3F for a ?")
     return value
 
 
 def _bootstrap(value: str) -> str:
-    if not _SERVERS.fullmatch(value):
+    if not all(_is_server(server, needs_port=True) for server in value.split(",")):
         raise ValueError("must be host:port, or several with commas and no spaces between")
     return value
 
 
+def _host(value: str) -> str:
+    if not _is_host(value):
+        raise ValueError("must be a host's name or address, without scheme and port")
+    return value
+
+
+def _authority(file: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # an ssl.SSLError is one
+        raise ValueError(f"{file} holds no certificate that can be read: {error}") from error
+    return file
+
+
 Dsn = Annotated[str, AfterValidator(_dsn), Field(repr=False)]
 Bootstrap = Annotated[str, AfterValidator(_bootstrap)]
-Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+Host = Annotated[str, AfterValidator(_host)]
+AuthorityFile = Annotated[Path, AfterValidator(_authority)]
 
 
 class _FromFiles(EnvSettingsSource):
@@ -62,7 +100,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    http_host: str = "127.0.0.1"
+    http_host: Host = "127.0.0.1"
     http_port: Port = 8000
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 

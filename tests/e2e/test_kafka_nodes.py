@@ -239,7 +239,7 @@ class Event:
 async def all_is_well(site: Site, campaign: Campaign, fleet: Fleet, *, all_told: bool = False) -> None:
     """It completes, no device is blamed, all that must hold holds, and no message is lost.
 
-    `all_told`: not even a change of status, of which some may be missing (and are counted) after ten seconds without Kafka.
+    `all_told`: not even a change of status; after ten seconds without Kafka some may be missing, and are counted.
     """
     end = await campaign.until_ended(60)
     assert (end["status"], end["succeeded"]) == ("COMPLETED", len(fleet))

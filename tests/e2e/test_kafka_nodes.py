@@ -46,13 +46,16 @@ from tests.e2e.topics import content
 
 RATE = 20
 """Devices a second; so a command comes every 0.05 s."""
-SLACK_SECONDS = 3.0
-"""How much longer than Kafka itself commands may be silent; on a machine with nothing else to do it is 0 to 1."""
+SLACK_SECONDS = 10.0
+"""How much longer than Kafka itself commands may be silent; on a machine with nothing else to do it is 0 to 1, with a load
+of 8 it was 7."""
 HANG_SECONDS = 12.0
 """A node that hangs is given up after 10 s, since that is how long a member of a group may wait for the others."""
 HOLD_SECONDS = 4.0
 """A dispatcher holds when no commit has been answered for half its session; and a command may be on its way."""
 PATIENCE_SECONDS = 8.0
+ATTEMPT_SECONDS = 60
+"""No device may be blamed here, on a busy machine neither."""
 NUMBERS = (1, 2, 3)
 IN_SYNC, AWAY, BACK = shell_blocks("Take a node of Kafka away")
 
@@ -94,7 +97,7 @@ async def test_a_topic_that_one_node_may_acknowledge_is_refused_by_the_set_up(no
 @pytest.mark.parametrize(("how", "devices"), [(signal.SIGTERM, 140), (signal.SIGKILL, 200)], ids=["stopped", "killed"])
 async def test_a_campaign_goes_on_while_a_node_is(site: Site, nodes: Nodes, how: signal.Signals, devices: int) -> None:
     async with site.fleet(devices) as fleet:
-        campaign = await site.started(rate=RATE * 60)
+        campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=ATTEMPT_SECONDS)
         await campaign.until_done(15)
         victim = await nodes.leader(CONTROL.name)
         gone = Event(f"{how.name} for node {victim}, which leads the control topic")
@@ -114,7 +117,7 @@ async def test_a_campaign_goes_on_while_a_node_is(site: Site, nodes: Nodes, how:
 @pytest.mark.usefixtures("same_processes")
 async def test_a_campaign_goes_on_without_a_node_that_hangs(site: Site, nodes: Nodes) -> None:
     async with site.fleet(180) as fleet:
-        campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=60)
+        campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=ATTEMPT_SECONDS)
         done = (await campaign.until_done(15))["succeeded"]
         victim = await nodes.leader(CONTROL.name)
         hung = Event(f"SIGSTOP for node {victim}, which leads the control topic", HANG_SECONDS)
@@ -137,7 +140,7 @@ async def test_a_campaign_goes_on_while_a_node_s_partitions_are_moved_away_and_b
     shell = Shell(tmp_path, nodes.bootstrap)
     await shell.prepare()
     async with site.fleet(280) as fleet:
-        campaign = await site.started(rate=RATE * 60)
+        campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=ATTEMPT_SECONDS)
         await campaign.until_done(15)
         victim = await nodes.leader(CONTROL.name)
         away = Event(f"everything is moved away from node {victim}")
@@ -160,7 +163,7 @@ async def test_with_two_of_three_nodes_down_nothing_is_acknowledged_and_all_goes
     survivor = await nodes.leader(CONTROL.name)  # so dispatchers can still ask how far the topic goes
     first, second = (nodes.part(number) for number in NUMBERS if number != survivor)
     async with site.fleet(140) as fleet, producer(nodes.bootstrap) as kafka:
-        campaign = await site.started(rate=RATE * 60)
+        campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=ATTEMPT_SECONDS)
         await campaign.until_done(15)
         outage = Event("two of three nodes are killed")
         await site.stack.kill(first, second)

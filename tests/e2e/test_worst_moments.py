@@ -72,7 +72,7 @@ async def test_killed_between_claim_and_send_the_devices_are_claimed_again_and_u
         rows = await campaign.devices()
     assert (end["status"], end["succeeded"]) == ("COMPLETED", DEVICES)
     assert {agent.memory.version for agent in fleet} == {NEW}
-    assert {rows[name]["attempt"] for name, _ in unsent} == {2}, "claimed again, once"
+    assert {rows[name]["attempt"] - attempt for name, attempt in unsent} == {1}, "claimed again, once"
     assert not [row for row in rows.values() if row["failures"]], "a device was blamed for it"
     assert len(commands(fleet)) == DEVICES, "a device was commanded twice"
     await guarantees.hold(site)

@@ -47,8 +47,7 @@ from tests.e2e.topics import content
 RATE = 20
 """Devices a second; so a command comes every 0.05 s."""
 SLACK_SECONDS = 10.0
-"""How much longer than Kafka itself commands may be silent; on a machine with nothing else to do it is 0 to 1, with a load
-of 8 it was 7."""
+"""How much longer than Kafka itself commands may be silent; 0 to 1 on a quiet machine, 7 with a load of 8."""
 HANG_SECONDS = 12.0
 """A node that hangs is given up after 10 s, since that is how long a member of a group may wait for the others."""
 HOLD_SECONDS = 4.0

@@ -26,7 +26,7 @@ import { UpdateSteps } from "./parts/update-steps";
 import { VerdictCard } from "./parts/verdict-card";
 import { WaitingLine } from "./parts/waiting-line";
 import { useCampaign, useCampaignStream, useHistory } from "./queries";
-import { WAITS } from "./waits";
+import { foreseeableEnd, WAITS } from "./waits";
 
 const CRUMBS = [{ to: "/ota/campaigns", name: t.nav.campaigns }];
 
@@ -117,7 +117,8 @@ function Body({ campaign }: { campaign: Campaign }) {
 function Chart({ campaign, now }: { campaign: Campaign; now: number }) {
   const history = useHistory(campaign);
   const all = history.data ? moments(history.data, campaign, now) : [];
-  const eta = campaign.eta ? Date.parse(campaign.eta) : null;
+  const end = foreseeableEnd(campaign);
+  const eta = end ? Date.parse(end) : null;
   return (
     <Card className="p-4 sm:p-5">
       <CardHead title={t.chart.title}>{t.chart.hint}</CardHead>

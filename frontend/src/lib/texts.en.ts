@@ -211,7 +211,8 @@ export const t = {
     label: "Devices a minute",
     unit: "a minute",
     whole: "A whole number from 1 to 600,000",
-    remaining: (n: number, seconds: number) => `The ${devices(n)} that wait would be sent in about ${span(seconds)}.`,
+    heldBack: (n: number) => `${devices(n)} ${n === 1 ? "is" : "are"} held back, whatever the rate.`,
+    remaining: (n: number, seconds: number) => `The ${devices(n)} that ${n === 1 ? "waits" : "wait"} would be sent in about ${span(seconds)}.`,
     go: "Change rate",
   },
   stages: {

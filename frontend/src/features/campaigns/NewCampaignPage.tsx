@@ -37,6 +37,11 @@ const withinWhole = (_: string, plan: Plan) => plan.stages.reduce((all, stage) =
 export default function NewCampaignPage() {
   const [address] = useSearchParams();
   const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
+  useEffect(() => {
+    // A choice is never blurred, so no rule of the form's own would take the server's error from it.
+    const watching = form.watch((_, { name }) => name && form.clearErrors(name));
+    return () => watching.unsubscribe();
+  }, [form]);
   const navigate = useNavigate();
   const create = useIntention(createCampaign, {
     onSuccess: (campaign) => {
@@ -207,12 +212,15 @@ function Stopping({ form: { control, register, formState } }: { form: Form }) {
 
 function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: ReturnType<typeof asRefusal> | null }) {
   const plan = useWatch({ control: form.control }) as Plan;
-  const rested = useRested(JSON.stringify({ ...plan, name: plan.name || "preview" }), 350);
+  const typed = JSON.stringify({ ...plan, name: plan.name || "preview" });
+  const rested = useRested(typed, 350);
+  const settled = rested === typed;
+  const asked = JSON.parse(rested) as Plan;
   const ready = Boolean(plan.firmware && plan.group);
   const counted = useQuery({
     queryKey: ["preview", rested],
-    queryFn: () => preview(asRequest(JSON.parse(rested) as Plan)),
-    enabled: ready,
+    queryFn: () => preview(asRequest(asked)),
+    enabled: Boolean(ready && asked.firmware && asked.group),
     retry: false,
     placeholderData: keepPreviousData,
   });
@@ -221,12 +229,13 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
   // Errors that belong to a field stand there.
   const general = refusal && refusal.fields.length === 0 ? refusal : null;
   useEffect(() => {
-    if (!counted.error) return;
+    // An answer to what was typed before marks nothing.
+    if (!counted.error || !settled) return;
     for (const { field, detail } of asRefusal(counted.error).fields) {
       const name = fieldOf(field) as keyof Plan;
       if (form.formState.touchedFields[name] || name === "firmware" || name === "group") form.setError(name, { type: "server", message: detail });
     }
-  }, [counted.error, form]);
+  }, [counted.error, settled, form]);
   return (
     <Card className="p-4 sm:p-5 lg:sticky lg:top-8">
       <CardHead title={t.create.summary} />

@@ -12,7 +12,7 @@ export function UpdateSteps({ row, maxAttempts }: { row: DeviceUpdate; maxAttemp
     <div>
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1.5 text-[13px] text-ink-2">
         <DeviceState status={row.status} />
-        {row.attempt > 0 ? t.sheet.attempt(row.attempt, maxAttempts && Math.max(maxAttempts, row.attempt)) : t.sheet.notYet}
+        {row.attempt > 0 ? t.sheet.attempt(row.attempt) + (maxAttempts ? t.sheet.failures(row.failures, maxAttempts) : "") : t.sheet.notYet}
       </p>
       {(row.skip_reason || row.wait) && <p className="mt-2 text-[13px] text-ink-2">{row.skip_reason ? t.skipped[row.skip_reason] : row.wait && t.wait[row.wait]}</p>}
       {error && (

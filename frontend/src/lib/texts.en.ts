@@ -84,6 +84,7 @@ export const t = {
     deadline: "The campaign's deadline passed before its turn",
   },
   wait: { retry: "Waits for its next attempt", offline: "Offline; is sent as soon as it is heard", refused: "The broker refused the command; tried again later" },
+  waitPaused: { retry: "Waits for its next attempt, once the campaign is resumed", offline: "Offline; is sent once the campaign is resumed and it is heard", refused: "The broker refused the command; tried again once the campaign is resumed" },
   /** Who is held back, and what happens next. */
   heldBack: {
     offline: (n: number) => [`${count(n)} offline`, `sent again after a pause that grows to an hour, or as soon as ${n === 1 ? "it is" : "they are"} heard`] as const,
@@ -325,6 +326,7 @@ export const t = {
     attempt: (n: number) => `Attempt ${n}`,
     failures: (n: number, of: number) => ` · ${n === 0 ? "no" : n} ${n > 1 ? "failures" : "failure"} of ${of}`,
     notYet: "Not sent yet",
+    neverSent: "Never sent",
     earlier: (n: number) => (n === 1 ? "One attempt failed before" : `${count(n)} attempts failed before`),
     steps: { queued: "Released", dispatched: "Command sent", started: "Began", reported: "Last report", completed: "Ended", next: "Next attempt due" },
     said: (words: string) => `“${words}”`,

@@ -157,7 +157,7 @@ function RowDetail({ campaign, deviceId }: { campaign: Campaign; deviceId: strin
   if (!query.data || !row) return <Loading><Skeleton className="h-24" /></Loading>;
   return (
     <>
-      <UpdateSteps row={row} maxAttempts={campaign.max_attempts} />
+      <UpdateSteps row={row} maxAttempts={campaign.max_attempts} paused={campaign.status === "PAUSED"} />
       <Link to={`/devices/${encodeURIComponent(deviceId)}`} className="mt-6 inline-block rounded text-[13px] font-medium text-accent hover:underline">
         {t.sheet.openDevice}
       </Link>

@@ -21,3 +21,10 @@ test("an offline device that has never failed has all its failures before it", (
   render(<UpdateSteps row={update({ status: "PENDING", attempt: 3, wait: "offline" })} maxAttempts={3} />);
   expect(screen.getByText("Attempt 3 · no failure of 3")).toBeDefined();
 });
+
+test("no device is promised to be sent by a paused campaign, nor a skipped one ever", () => {
+  render(<UpdateSteps row={update({ status: "PENDING", attempt: 1, wait: "offline" })} paused />);
+  expect(screen.getByText("Offline; is sent once the campaign is resumed and it is heard")).toBeDefined();
+  render(<UpdateSteps row={update({ status: "SKIPPED", attempt: 0, skip_reason: "aborted" })} />);
+  expect(screen.getByText("Never sent")).toBeDefined();
+});

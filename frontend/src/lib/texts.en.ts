@@ -163,7 +163,7 @@ export const t = {
     lastOnes: (n: number) => `All are sent; ${devices(n)} still ${n === 1 ? "has" : "have"} to finish.`,
     finishes: (at: string, left: number) => ` Finishes about ${moment(at)}${left > 45 ? `, in ${span(left)}` : ""}.`,
     complete: "Complete",
-    completeAll: (n: number, took: number) => `All ${devices(n)} updated in ${span(took)}.`,
+    completeAll: (n: number, took: number) => `${n === 1 ? "" : "All "}${devices(n)} updated in ${span(took)}.`,
     completeSome: (ok: number, failed: number, took: number) => `${count(ok)} updated, ${count(failed)} failed, in ${span(took)}.`,
     completeNone: "No device had to be updated.",
     finishedOf: (done: number, of: number) => `${count(done)} of ${count(of)} finished`,

@@ -144,6 +144,10 @@ describe("a complete campaign", () => {
     expect(verdict(campaign({ ...done, succeeded: 1000, status_breakdown: counts({ SUCCESS: 1000 }) }), NOW)).toEqual({ mood: "well", title: "Complete", says: "All 1,000 devices updated in 1 h." });
   });
 
+  test("of one device does not speak of all", () => {
+    expect(verdict(campaign({ ...done, succeeded: 1, status_breakdown: counts({ SUCCESS: 1 }) }), NOW).says).toBe("1 device updated in 1 h.");
+  });
+
   test("with failures counts both", () => {
     expect(verdict(campaign({ ...done, succeeded: 990, failed: 10, status_breakdown: counts({ SUCCESS: 990, FAILED: 10 }) }), NOW).says).toBe("990 updated, 10 failed, in 1 h.");
   });

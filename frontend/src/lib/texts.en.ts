@@ -9,6 +9,7 @@ export const t = {
   nothingToChoose: "There is nothing to choose from yet",
   loading: "Loading",
   tryAgain: "Try again",
+  requestId: "Request id",
   copyRequestId: "Copy the request id",
   copyRefused: "The browser did not allow copying",
   breadcrumbs: "Where you are",
@@ -334,6 +335,7 @@ export const t = {
 
   campaigns: {
     title: "Campaigns",
+    toList: "To the list of campaigns",
     under: "Every rollout of firmware to a group of devices",
     create: "New campaign",
     search: "Search by name",

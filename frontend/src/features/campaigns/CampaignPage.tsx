@@ -35,7 +35,7 @@ export default function CampaignPage() {
   const query = useCampaign(id);
   const connection = useCampaignStream(id);
   const campaign = query.data;
-  if (!campaign) return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
+  if (!campaign) return query.isError ? <Unread error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
   return (
     <>
       <PageHead
@@ -49,6 +49,16 @@ export default function CampaignPage() {
       <Body campaign={campaign} />
       <Announcer campaign={campaign} connection={connection} />
     </>
+  );
+}
+
+function Unread(failed: { error: unknown; retry: () => void }) {
+  return (
+    <Failure {...failed}>
+      <Link to="/ota/campaigns" className="mt-4 rounded text-[13px] font-medium text-accent hover:underline">
+        {t.campaigns.toList}
+      </Link>
+    </Failure>
   );
 }
 

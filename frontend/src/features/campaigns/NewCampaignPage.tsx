@@ -223,7 +223,8 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
   const general = refusal && refusal.fields.length === 0 ? refusal : null;
   const possible = isPossible(plan);
   useEffect(() => {
-    if (settled && !possible) void form.trigger(MEASURED);
+    // Also once it is possible again: a share may have been wrong because of another stage's.
+    if (settled && (!possible || form.formState.errors.stages)) void form.trigger(MEASURED);
   }, [settled, possible, form]);
   useEffect(() => {
     // An answer to what was typed before marks nothing.

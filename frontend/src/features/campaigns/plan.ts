@@ -84,7 +84,7 @@ export const STAGE_LIMITS = {
 
 export const withinWhole = ({ stages }: Plan): true | string => stages.reduce((all, { share }) => all + Number(share), 0) <= 100 || t.create.sharesSum;
 
-const keeps = <Name extends string>(limits: Record<Name, Check>, typed: Record<Name, string>) => (Object.keys(limits) as Name[]).every((name) => limits[name](typed[name]) === true);
+const keeps = <Name extends string>(rules: Record<Name, Check>, typed: Record<NoInfer<Name>, string>) => (Object.keys(rules) as Name[]).every((name) => rules[name](typed[name]) === true);
 
 /** Whether every number that the plan's rule asks for is within its limits; what is not shown is not judged. */
 export function isPossible(plan: Plan): boolean {

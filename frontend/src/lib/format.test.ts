@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { aMinute, ago, bytes, count, devices, share, short, span } from "./format";
+import { aMinute, ago, bytes, count, devices, grouped, share, short, span } from "./format";
 
 test("what is unknown is a dash, not 0", () => {
   expect([count(null), aMinute(undefined), ago(null), share(0 / 0)]).toEqual(["–", "–", "–", "–"]);
@@ -18,6 +18,10 @@ test("spans have their two greatest units", () => {
 test("numbers are grouped, short ones abbreviated", () => {
   expect([devices(1), devices(48_200), short(9_500), short(40_000), short(2_500_000)]).toEqual(["1 device", "48,200 devices", "9,500", "40k", "2.5M"]);
   expect([bytes(512), bytes(300_000), bytes(1_234_567)]).toEqual(["512 B", "300 kB", "1.2 MB"]);
+});
+
+test("numbers in the server's words are grouped too", () => {
+  expect(grouped("6000 to 120 a minute")).toBe("6,000 to 120 a minute");
 });
 
 test("times are relative below an hour", () => {

@@ -12,6 +12,9 @@ const DAY = 86_400;
 
 export const count = (n: number | null | undefined) => (n == null ? DASH : whole.format(n));
 
+/** The server's words with the numbers in them as people read them. */
+export const grouped = (words: string) => words.replace(/\b\d{4,}\b/g, (n) => count(Number(n)));
+
 /** 1,2 k above ten thousand, for an axis. */
 export const short = (n: number) => (n >= 1_000_000 ? `${+(n / 1e6).toFixed(1)}M` : n >= 10_000 ? `${+(n / 1e3).toFixed(1)}k` : count(n));
 

@@ -32,7 +32,7 @@ export function Empty({ icon: Icon, title, children, action }: { icon: LucideIco
   );
 }
 
-export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+export function Failure({ error, retry, children }: { error: unknown; retry?: () => void; children?: ReactNode }) {
   const refusal = asRefusal(error);
   return (
     <div role="alert" className="flex flex-col items-center px-6 py-14 text-center">
@@ -42,8 +42,8 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       <p className="text-sm font-semibold">{refusal.title}</p>
       <p className="mt-1 max-w-120 text-[13px] text-ink-2">{refusal.detail}</p>
       {refusal.requestId && (
-        <p className="mt-2 flex items-center gap-1 font-mono text-xs text-ink-3">
-          {refusal.requestId} <Copy value={refusal.requestId} label={t.copyRequestId} />
+        <p className="mt-2 flex items-center gap-1 text-xs text-ink-3">
+          {t.requestId} <span className="font-mono">{refusal.requestId}</span> <Copy value={refusal.requestId} label={t.copyRequestId} />
         </p>
       )}
       {retry && (
@@ -51,6 +51,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
           <RotateCw aria-hidden /> {t.tryAgain}
         </Button>
       )}
+      {children}
     </div>
   );
 }

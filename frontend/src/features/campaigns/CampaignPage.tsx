@@ -26,7 +26,7 @@ import { UpdateSteps } from "./parts/update-steps";
 import { VerdictCard } from "./parts/verdict-card";
 import { WaitingLine } from "./parts/waiting-line";
 import { useCampaign, useCampaignStream, useHistory } from "./queries";
-import { WAITS } from "./waits";
+import { foreseeableEnd, WAITS } from "./waits";
 
 const CRUMBS = [{ to: "/ota/campaigns", name: t.nav.campaigns }];
 
@@ -35,7 +35,7 @@ export default function CampaignPage() {
   const query = useCampaign(id);
   const connection = useCampaignStream(id);
   const campaign = query.data;
-  if (!campaign) return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
+  if (!campaign) return query.isError ? <Unread error={query.error} retry={() => void query.refetch()} /> : <Waiting />;
   return (
     <>
       <PageHead
@@ -49,6 +49,16 @@ export default function CampaignPage() {
       <Body campaign={campaign} />
       <Announcer campaign={campaign} connection={connection} />
     </>
+  );
+}
+
+function Unread(failed: { error: unknown; retry: () => void }) {
+  return (
+    <Failure {...failed}>
+      <Link to="/ota/campaigns" className="mt-4 rounded text-[13px] font-medium text-accent hover:underline">
+        {t.campaigns.toList}
+      </Link>
+    </Failure>
   );
 }
 
@@ -117,7 +127,8 @@ function Body({ campaign }: { campaign: Campaign }) {
 function Chart({ campaign, now }: { campaign: Campaign; now: number }) {
   const history = useHistory(campaign);
   const all = history.data ? moments(history.data, campaign, now) : [];
-  const eta = campaign.eta ? Date.parse(campaign.eta) : null;
+  const end = foreseeableEnd(campaign);
+  const eta = end ? Date.parse(end) : null;
   return (
     <Card className="p-4 sm:p-5">
       <CardHead title={t.chart.title}>{t.chart.hint}</CardHead>
@@ -156,7 +167,7 @@ function RowDetail({ campaign, deviceId }: { campaign: Campaign; deviceId: strin
   if (!query.data || !row) return <Loading><Skeleton className="h-24" /></Loading>;
   return (
     <>
-      <UpdateSteps row={row} maxAttempts={campaign.max_attempts} />
+      <UpdateSteps row={row} maxAttempts={campaign.max_attempts} paused={campaign.status === "PAUSED"} />
       <Link to={`/devices/${encodeURIComponent(deviceId)}`} className="mt-6 inline-block rounded text-[13px] font-medium text-accent hover:underline">
         {t.sheet.openDevice}
       </Link>

@@ -22,6 +22,7 @@ import { t } from "@/lib/texts.en";
 import { AbortDialog, allowed } from "./parts/actions";
 import { LiveBadge, LostBanner } from "./parts/live-badge";
 import { verdict } from "./verdict";
+import { foreseeableEnd } from "./waits";
 import { campaignUrl, SHOWN, useCampaignCounts, useCampaigns, useControl, useListStream, type Shown } from "./queries";
 
 const label = (shown: Shown) => (shown === "" ? t.campaigns.all : shown === "ATTENTION" ? t.campaigns.attention : t.campaignStatus[shown]);
@@ -155,7 +156,8 @@ function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boole
   const running = campaign.status === "RUNNING";
   const now = useNow(10_000);
   const { mood, title: says } = verdict(campaign, now);
-  const ends = campaign.completed_at ?? (campaign.eta && Date.parse(campaign.eta) > now ? campaign.eta : null);
+  const eta = foreseeableEnd(campaign);
+  const ends = campaign.completed_at ?? (eta && Date.parse(eta) > now ? eta : null);
   return (
     <Row>
       <Cell>

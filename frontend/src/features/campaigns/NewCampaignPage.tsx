@@ -16,7 +16,7 @@ import { cn } from "@/lib/cn";
 import { bytes, count, devices } from "@/lib/format";
 import { useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
-import { asRequest, DETAILS, emptyPlan, fieldOf, PRESETS, summary, type Plan, type Preset } from "./plan";
+import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, LIMITS, PRESETS, STAGE_LIMITS, summary, withinWhole, type Plan, type Preset } from "./plan";
 import { campaignUrl, createCampaign, preview } from "./queries";
 
 type Form = UseFormReturn<Plan>;
@@ -25,18 +25,17 @@ const ICON: Record<Preset, LucideIcon> = { careful: Snail, normal: ShieldCheck, 
 /** As many in a line as leave a value room beside its unit. */
 const NUMBERS = "sm:grid-cols-[repeat(auto-fit,minmax(9.5rem,1fr))]";
 
-const whole = (low: number, high: number, optional = false) => ({
-  validate: (text: string) => (optional && text.trim() === "") || (/^\d+$/.test(text.trim()) && Number(text) >= low && Number(text) <= high) || t.create.whole(low, high),
-});
-const between = (low: number, high: number, unit = "") => ({
-  validate: (text: string) => (text.trim() !== "" && Number(text) >= low && Number(text) <= high) || t.create.between(low, high, unit),
-});
-
-const withinWhole = (_: string, plan: Plan) => plan.stages.reduce((all, stage) => all + Number(stage.share), 0) <= 100 || t.create.sharesSum;
+/** Fields whose rules are of numbers alone. */
+const MEASURED = ["stages", ...(Object.keys(LIMITS) as (keyof typeof LIMITS)[])] as const;
 
 export default function NewCampaignPage() {
   const [address] = useSearchParams();
   const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
+  useEffect(() => {
+    // A choice is never blurred, so no rule of the form's own would take the server's error from it.
+    const watching = form.watch((_, { name }) => name && form.clearErrors(name));
+    return () => watching.unsubscribe();
+  }, [form]);
   const navigate = useNavigate();
   const create = useIntention(createCampaign, {
     onSuccess: (campaign) => {
@@ -147,9 +146,9 @@ function Stages({ form }: { form: Form }) {
         )}
       </div>
       <div className={cn("mt-5 grid gap-4 border-t border-line pt-5", NUMBERS)}>
-        <TextField label={fields.length > 0 ? `${t.create.rate}, last stage` : t.create.rate} unit={t.create.perMinute} inputMode="numeric" error={formState.errors.rate?.message} {...register("rate", whole(1, 600_000))} />
-        <TextField label={t.create.rampStart} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.rampStart?.message} {...register("rampStart", whole(1, 1_000_000, true))} />
-        <TextField label={t.create.maxInFlight} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.maxInFlight?.message} {...register("maxInFlight", whole(1, 1_000_000, true))} />
+        <TextField label={fields.length > 0 ? `${t.create.rate}, last stage` : t.create.rate} unit={t.create.perMinute} inputMode="numeric" error={formState.errors.rate?.message} {...register("rate", { validate: LIMITS.rate })} />
+        <TextField label={t.create.rampStart} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.rampStart?.message} {...register("rampStart", { validate: LIMITS.rampStart })} />
+        <TextField label={t.create.maxInFlight} unit={t.create.devicesUnit} placeholder={t.create.noLimit} inputMode="numeric" error={formState.errors.maxInFlight?.message} {...register("maxInFlight", { validate: LIMITS.maxInFlight })} />
       </div>
     </Card>
   );
@@ -159,16 +158,15 @@ function StageFields({ form, place, errors, remove }: { form: Form; place: numbe
   const { register, control } = form;
   const wrong = errors.stages?.[place];
   const name = useWatch({ control, name: `stages.${place}.name` });
-  const share = between(0.001, 100, t.create.percent);
   return (
     <fieldset className="rounded-xl bg-sunken p-4">
       <legend className="sr-only">{name}</legend>
       <div className="grid grid-cols-2 gap-3 sm:grid-cols-6">
         <TextField className="sm:col-span-2" label={t.create.stageName} maxLength={100} error={wrong?.name?.message} {...register(`stages.${place}.name`, { validate: (text) => text.trim() !== "" || t.create.required })} />
-        <TextField className="sm:col-span-2" label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: share.validate, sum: withinWhole } })} />
-        <TextField className="sm:col-span-2" label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, whole(1, 600_000))} />
-        <TextField className="sm:col-span-3" label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, between(0, 100, t.create.percent))} />
-        <TextField className="max-sm:col-span-2 sm:col-span-3" label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, between(0, 10_080, t.create.minutes))} />
+        <TextField className="sm:col-span-2" label={t.create.stageShare} unit={t.create.percent} inputMode="decimal" error={wrong?.share?.message} {...register(`stages.${place}.share`, { validate: { range: STAGE_LIMITS.share, sum: (_, whole) => withinWhole(whole) } })} />
+        <TextField className="sm:col-span-2" label={t.create.rate} unit="/ min" inputMode="numeric" error={wrong?.rate?.message} {...register(`stages.${place}.rate`, { validate: STAGE_LIMITS.rate })} />
+        <TextField className="sm:col-span-3" label={t.create.stageMin} unit={t.create.percent} inputMode="decimal" error={wrong?.minSuccess?.message} {...register(`stages.${place}.minSuccess`, { validate: STAGE_LIMITS.minSuccess })} />
+        <TextField className="max-sm:col-span-2 sm:col-span-3" label={t.create.stageSoak} unit={t.create.minutes} inputMode="decimal" error={wrong?.soakMinutes?.message} {...register(`stages.${place}.soakMinutes`, { validate: STAGE_LIMITS.soakMinutes })} />
       </div>
       <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
         <Controller control={control} name={`stages.${place}.approval`} render={({ field }) => <SwitchField label={t.create.stageApproval} checked={field.value} onChange={field.onChange} />} />
@@ -192,14 +190,14 @@ function Stopping({ form: { control, register, formState } }: { form: Form }) {
       <CardHead title={t.create.stop} />
       <div className="mt-4 grid grid-cols-2 gap-4 sm:grid-cols-4">
         <Controller control={control} name="rule" render={({ field }) => <SelectField className="col-span-2" label={t.create.rule} options={rules} value={field.value} onChange={field.onChange} />} />
-        <TextField label={t.create.threshold} unit={t.create.percent} inputMode="decimal" error={errors.threshold?.message} {...register("threshold", between(0, 100, t.create.percent))} />
+        <TextField label={t.create.threshold} unit={t.create.percent} inputMode="decimal" error={errors.threshold?.message} {...register("threshold", { validate: LIMITS.threshold })} />
         {rule === "sequential" ? (
-          <TextField key="confidence" label={t.create.confidence} unit={t.create.percent} inputMode="decimal" error={errors.confidence?.message} {...register("confidence", between(50, 99.99, t.create.percent))} />
+          <TextField key="confidence" label={t.create.confidence} unit={t.create.percent} inputMode="decimal" error={errors.confidence?.message} {...register("confidence", { validate: LIMITS.confidence })} />
         ) : (
-          <TextField key="least" label={t.create.minDevices} unit={t.create.minDevicesUnit} inputMode="numeric" error={errors.minDevices?.message} {...register("minDevices", whole(1, 100_000_000))} />
+          <TextField key="least" label={t.create.minDevices} unit={t.create.minDevicesUnit} inputMode="numeric" error={errors.minDevices?.message} {...register("minDevices", { validate: LIMITS.minDevices })} />
         )}
-        <TextField className="sm:col-span-2" label={t.create.attempts} inputMode="numeric" error={errors.attempts?.message} {...register("attempts", whole(1, 10))} />
-        <TextField className="sm:col-span-2" label={t.create.timeout} unit={t.create.minutes} inputMode="decimal" error={errors.timeoutMinutes?.message} {...register("timeoutMinutes", between(0.2, 10_080, t.create.minutes))} />
+        <TextField className="sm:col-span-2" label={t.create.attempts} inputMode="numeric" error={errors.attempts?.message} {...register("attempts", { validate: LIMITS.attempts })} />
+        <TextField className="sm:col-span-2" label={t.create.timeout} unit={t.create.minutes} inputMode="decimal" error={errors.timeoutMinutes?.message} {...register("timeoutMinutes", { validate: LIMITS.timeoutMinutes })} />
       </div>
     </Card>
   );
@@ -207,12 +205,15 @@ function Stopping({ form: { control, register, formState } }: { form: Form }) {
 
 function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: ReturnType<typeof asRefusal> | null }) {
   const plan = useWatch({ control: form.control }) as Plan;
-  const rested = useRested(JSON.stringify({ ...plan, name: plan.name || "preview" }), 350);
+  const typed = JSON.stringify({ ...plan, name: plan.name || "preview" });
+  const rested = useRested(typed, 350);
+  const settled = rested === typed;
+  const asked = JSON.parse(rested) as Plan;
   const ready = Boolean(plan.firmware && plan.group);
   const counted = useQuery({
     queryKey: ["preview", rested],
-    queryFn: () => preview(asRequest(JSON.parse(rested) as Plan)),
-    enabled: ready,
+    queryFn: () => preview(asRequest(asked)),
+    enabled: Boolean(ready && asked.firmware && asked.group && isPossible(asked)),
     retry: false,
     placeholderData: keepPreviousData,
   });
@@ -220,18 +221,24 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
   const known = ready && data && !counted.isError ? data.would_update : null;
   // Errors that belong to a field stand there.
   const general = refusal && refusal.fields.length === 0 ? refusal : null;
+  const possible = isPossible(plan);
   useEffect(() => {
-    if (!counted.error) return;
+    // Also once it is possible again: a share may have been wrong because of another stage's.
+    if (settled && (!possible || form.formState.errors.stages)) void form.trigger(MEASURED);
+  }, [settled, possible, form]);
+  useEffect(() => {
+    // An answer to what was typed before marks nothing.
+    if (!counted.error || !settled) return;
     for (const { field, detail } of asRefusal(counted.error).fields) {
       const name = fieldOf(field) as keyof Plan;
-      if (form.formState.touchedFields[name] || name === "firmware" || name === "group") form.setError(name, { type: "server", message: detail });
+      form.setError(name, { type: "server", message: detail });
     }
-  }, [counted.error, form]);
+  }, [counted.error, settled, form]);
   return (
     <Card className="p-4 sm:p-5 lg:sticky lg:top-8">
       <CardHead title={t.create.summary} />
       <ol className="mt-4 space-y-3 text-[13px] text-ink-2">
-        {summary(plan, known).map((line) => (
+        {(possible ? summary(plan, known) : []).map((line) => (
           <li key={line} className="flex gap-2.5">
             <span aria-hidden className="mt-2 size-1.5 shrink-0 rounded-full bg-ink-3" />
             {line}
@@ -239,7 +246,9 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
         ))}
       </ol>
       <div aria-live="polite" className="mt-5 border-t border-line pt-4 text-[13px]">
-        {!ready ? (
+        {!possible ? (
+          <p className="text-failed-text">{settled && t.create.previewRefused}</p>
+        ) : !ready ? (
           <p className="text-ink-3">{t.create.previewFill}</p>
         ) : data && !counted.isError ? (
           <>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asRequest, DETAILS, emptyPlan, fieldOf, PRESETS, sizes, summary } from "./plan";
+import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, PRESETS, sizes, summary } from "./plan";
 
 const plan = (preset: keyof typeof DETAILS) => ({ ...emptyPlan(), ...DETAILS[preset], name: " Thermostat ", firmware: "3", group: "eu" });
 
@@ -43,4 +43,11 @@ test("a field that the server names is found in the form", () => {
   expect(fieldOf("stages.1.soak_seconds")).toBe("stages.1.soakMinutes");
   expect(fieldOf("body.target_group_id")).toBe("group");
   expect(fieldOf("name")).toBe("name");
+});
+
+test("a plan with a number out of its limits is not possible, one that is not shown aside", () => {
+  const [canary] = plan("normal").stages;
+  for (const preset of PRESETS) expect(isPossible(plan(preset))).toBe(true);
+  for (const wrong of [{ attempts: "0" }, { rate: "" }, { stages: [{ ...canary!, share: "500" }] }, { stages: [canary!, { ...canary!, share: "96" }] }]) expect(isPossible({ ...plan("normal"), ...wrong })).toBe(false);
+  expect([isPossible({ ...plan("normal"), minDevices: "0" }), isPossible({ ...plan("normal"), rule: "ratio", minDevices: "0" })]).toEqual([true, false]);
 });

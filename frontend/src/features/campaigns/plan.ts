@@ -57,6 +57,41 @@ export const DETAILS: Record<Preset, Details> = {
 export const emptyPlan = (): Plan => ({ name: "", firmware: "", group: "", ...structuredClone(DETAILS.normal) });
 
 const optional = (text: string) => (text.trim() === "" ? null : Number(text));
+
+type Check = (text: string) => true | string;
+
+const whole = (low: number, high: number, mayBeEmpty = false): Check => (text) =>
+  (mayBeEmpty && text.trim() === "") || (/^\d+$/.test(text.trim()) && Number(text) >= low && Number(text) <= high) || t.create.whole(low, high);
+const between = (low: number, high: number, unit = ""): Check => (text) => (text.trim() !== "" && Number(text) >= low && Number(text) <= high) || t.create.between(low, high, unit);
+
+/** What each number may be: true, or what is wrong. */
+export const LIMITS = {
+  rate: whole(1, 600_000),
+  rampStart: whole(1, 1_000_000, true),
+  maxInFlight: whole(1, 1_000_000, true),
+  threshold: between(0, 100, t.create.percent),
+  confidence: between(50, 99.99, t.create.percent),
+  minDevices: whole(1, 100_000_000),
+  attempts: whole(1, 10),
+  timeoutMinutes: between(0.2, 10_080, t.create.minutes),
+};
+export const STAGE_LIMITS = {
+  share: between(0.001, 100, t.create.percent),
+  rate: whole(1, 600_000),
+  minSuccess: between(0, 100, t.create.percent),
+  soakMinutes: between(0, 10_080, t.create.minutes),
+};
+
+export const withinWhole = ({ stages }: Plan): true | string => stages.reduce((all, { share }) => all + Number(share), 0) <= 100 || t.create.sharesSum;
+
+const keeps = <Name extends string>(rules: Record<Name, Check>, typed: Record<NoInfer<Name>, string>) => (Object.keys(rules) as Name[]).every((name) => rules[name](typed[name]) === true);
+
+/** Whether every number that the plan's rule asks for is within its limits; what is not shown is not judged. */
+export function isPossible(plan: Plan): boolean {
+  const shown = { ...plan, ...(plan.rule === "sequential" ? { minDevices: "1" } : { confidence: "95" }) };
+  return keeps(LIMITS, shown) && plan.stages.every((planned) => keeps(STAGE_LIMITS, planned)) && withinWhole(plan) === true;
+}
+
 /** Percent as a share, without the noise of binary fractions. */
 const part = (percent: string) => +(Number(percent) / 100).toFixed(8);
 

@@ -58,6 +58,31 @@ describe("a running campaign", () => {
     expect(verdict(campaign({ status_breakdown: counts({ SUCCESS: 990, INSTALLING: 10 }) }), NOW).says).toBe("All are sent; 10 devices still have to finish.");
   });
 
+  const offline = { offline: 20, refused: 0, retry: 0 };
+
+  test("of which nothing could be sent now says whom it waits for, and no end", () => {
+    const left = counts({ SUCCESS: 37, PENDING: 20, INSTALLING: 3 });
+    const held = campaign({ status_breakdown: left, stages: [stage({ status_breakdown: left, rollout_rate: 10 })], waiting: offline, dispatched_devices: 60, actual_rate: 0, eta: at(60) });
+    expect(verdict(held, NOW)).toEqual({ mood: "calm", title: "Waits for 20 offline devices", says: "Nothing else can be sent now; 3 devices are at work. No end foreseeable: 20 offline." });
+    expect(verdict({ ...held, waiting: { offline: 15, refused: 4, retry: 1 } }, NOW)).toMatchObject({ title: "Waits for 20 devices", says: expect.stringContaining("15 offline, 4 refused by the broker, 1 after a failed attempt.") });
+  });
+
+  test("whose canary is offline waits for it, whatever later stages have", () => {
+    const stages = [stage({ status_breakdown: counts({ SUCCESS: 4, PENDING: 6 }) }), stage({ number: 1, status: "WAITING", status_breakdown: counts({ PENDING: 90 }) })];
+    const gated = campaign({ status_breakdown: counts({ SUCCESS: 4, PENDING: 96 }), stages, waiting: { ...offline, offline: 6 }, dispatched_devices: 10, eta: at(300) });
+    expect(verdict(gated, NOW)).toMatchObject({ mood: "calm", title: "Waits for 6 offline devices" });
+  });
+
+  test("with some devices held back names its pace, and no end", () => {
+    expect(verdict(campaign({ waiting: offline, eta: at(900) }), NOW)).toEqual({ mood: "well", title: "Going well", says: "On pace at 1,190 devices a minute. No end foreseeable: 20 offline." });
+  });
+
+  test("sends its first devices only until one is sent", () => {
+    expect(verdict(campaign({ actual_rate: 0 }), NOW).says).toContain("first devices");
+    const left = counts({ PENDING: 100, INSTALLING: 3 });
+    expect(verdict(campaign({ actual_rate: 0, dispatched_devices: 3, status_breakdown: left, stages: [stage({ status_breakdown: left })] }), NOW).says).toBe("Nothing was sent lately; 3 devices are at work.");
+  });
+
   test("in a soak says for how long the stage has to hold", () => {
     expect(verdict(canary({ status: "SOAKING", soak_until: at(600) }), NOW)).toEqual({ mood: "calm", title: "Soaking", says: "Canary has to hold for another 10 min before the next stage begins." });
   });
@@ -117,6 +142,10 @@ describe("a complete campaign", () => {
 
   test("without failures says so", () => {
     expect(verdict(campaign({ ...done, succeeded: 1000, status_breakdown: counts({ SUCCESS: 1000 }) }), NOW)).toEqual({ mood: "well", title: "Complete", says: "All 1,000 devices updated in 1 h." });
+  });
+
+  test("of one device does not speak of all", () => {
+    expect(verdict(campaign({ ...done, succeeded: 1, status_breakdown: counts({ SUCCESS: 1 }) }), NOW).says).toBe("1 device updated in 1 h.");
   });
 
   test("with failures counts both", () => {

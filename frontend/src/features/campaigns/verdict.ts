@@ -2,6 +2,7 @@
 import type { Campaign, Stage } from "@/api/types";
 import { AT_WORK, finished, sum, updatable } from "@/lib/status";
 import { t } from "@/lib/texts.en";
+import { foreseeableEnd, heldBack, heldBackInAll, nothingToSend, waitingUpToNow } from "./waits";
 
 export type Mood = "well" | "bad" | "warn" | "calm";
 
@@ -94,6 +95,7 @@ function running(campaign: Campaign, now: number): Verdict {
     const next = campaign.stages[campaign.current_stage + 1];
     return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };
   }
+  if (stage?.status === "RUNNING" && nothingToSend(campaign)) return waits(campaign);
   if (stage && isSlow(campaign, stage, now)) {
     return { mood: "warn", title: t.verdict.slow, says: t.verdict.slowSays(campaign.actual_rate ?? 0, stage.rollout_rate) + whySlow(campaign, stage) };
   }
@@ -104,8 +106,13 @@ function running(campaign: Campaign, now: number): Verdict {
   return { mood: "well", title: t.verdict.well, says: pace(campaign) + end(campaign, now) };
 }
 
-function waitingUpTo(campaign: Campaign): number {
-  return campaign.stages.slice(0, campaign.current_stage + 1).reduce((n, stage) => n + (stage.status_breakdown.PENDING ?? 0), 0);
+const parts = (campaign: Campaign) => heldBack(campaign).map(({ wait, n }) => t.heldBack[wait](n)[0]).join(", ");
+
+function waits(campaign: Campaign): Verdict {
+  const held = heldBack(campaign);
+  const [only] = held;
+  const title = held.length === 1 && only ? t.verdict.waitsFor[only.wait](only.n) : t.verdict.waitsForAny(heldBackInAll(campaign));
+  return { mood: "calm", title, says: t.verdict.nothingToSend(atWork(campaign)) + t.verdict.noEnd(parts(campaign)) };
 }
 
 function isSlow(campaign: Campaign, stage: Stage, now: number): boolean {
@@ -113,7 +120,7 @@ function isSlow(campaign: Campaign, stage: Stage, now: number): boolean {
   const young = now - Date.parse(campaign.started_at ?? "") < RATE_SETTLES_MS;
   if (rate === null || young || stage.status !== "RUNNING") return false;
   // With less than a minute's work left, the rate falls because there is nothing more to send.
-  return rate < SLOW * stage.rollout_rate && waitingUpTo(campaign) > stage.rollout_rate;
+  return rate < SLOW * stage.rollout_rate && waitingUpToNow(campaign) > stage.rollout_rate;
 }
 
 function whySlow(campaign: Campaign, stage: Stage): string {
@@ -128,9 +135,12 @@ function whySlow(campaign: Campaign, stage: Stage): string {
 function pace(campaign: Campaign): string {
   const left = updatable(campaign.status_breakdown) - finished(campaign.status_breakdown);
   if ((campaign.status_breakdown.PENDING ?? 0) === 0 && left > 0) return t.verdict.lastOnes(left);
-  return campaign.actual_rate ? t.verdict.onPace(Math.round(campaign.actual_rate)) : t.verdict.starting;
+  if (campaign.actual_rate) return t.verdict.onPace(Math.round(campaign.actual_rate));
+  return campaign.dispatched_devices === 0 ? t.verdict.starting : t.verdict.quiet(atWork(campaign));
 }
 
 function end(campaign: Campaign, now: number): string {
-  return campaign.eta && Date.parse(campaign.eta) > now ? t.verdict.finishes(campaign.eta, -seconds(campaign.eta, now)) : "";
+  if (heldBackInAll(campaign) > 0) return t.verdict.noEnd(parts(campaign));
+  const eta = foreseeableEnd(campaign);
+  return eta && Date.parse(eta) > now ? t.verdict.finishes(eta, -seconds(eta, now)) : "";
 }

@@ -11,3 +11,17 @@ export function heldBack(campaign: Campaign): { wait: Wait; n: number }[] {
   const counts: Partial<Campaign["waiting"]> = campaign.waiting ?? {};
   return WAITS.map((wait) => ({ wait, n: counts[wait] ?? 0 })).filter(({ n }) => n > 0);
 }
+
+export const heldBackInAll = (campaign: Campaign) => heldBack(campaign).reduce((all, { n }) => all + n, 0);
+
+/** Devices that wait in the stages that are open; those of later stages wait for a gate. */
+export const waitingUpToNow = ({ stages, current_stage }: Campaign) => stages.slice(0, current_stage + 1).reduce((n, stage) => n + (stage.status_breakdown.PENDING ?? 0), 0);
+
+/** Whether devices wait, and none of them can be sent now. */
+export function nothingToSend(campaign: Campaign): boolean {
+  const held = heldBackInAll(campaign);
+  return held > 0 && held >= waitingUpToNow(campaign);
+}
+
+/** The server's forecast is of pace alone: nobody knows when a device that is held back comes. */
+export const foreseeableEnd = (campaign: Campaign): string | null => (heldBackInAll(campaign) > 0 ? null : campaign.eta);

@@ -11,7 +11,7 @@ import { PageHead } from "@/components/ui/page";
 import { Meter, StateBar } from "@/components/ui/state-bar";
 import { Empty, Failure, Loading, Skeleton } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
-import { count, devices, exactly, share } from "@/lib/format";
+import { count, devices, exactly, grouped, share } from "@/lib/format";
 import { useNow } from "@/lib/live/use-live";
 import { patchList } from "@/lib/live/patch";
 import { finished, updatable } from "@/lib/status";
@@ -108,7 +108,7 @@ function WaitsForYou({ waiting }: { waiting: Overview["waiting"] }) {
               <span className={cn("grid size-8 shrink-0 place-items-center rounded-lg", calm ? "bg-flight-tint text-flight-text" : "bg-failed-tint text-failed-text")}><Icon aria-hidden className="size-4" /></span>
               <span className="min-w-0 flex-1 text-[13px]">
                 <Link to={campaignUrl(item.campaign_id)} className="rounded font-medium after:absolute after:inset-0">{item.name}</Link>
-                <span className="block text-xs text-ink-2">{t.overview.why[item.why]}. {item.detail ? t.sentence(item.detail) : t.overview.whySays[item.why]}</span>
+                <span className="block text-xs text-ink-2">{t.overview.why[item.why]}. {item.detail ? t.sentence(item.why === "slow" ? grouped(item.detail) : item.detail) : t.overview.whySays[item.why]}</span>
               </span>
               <time dateTime={item.since} title={exactly(item.since)} className="shrink-0 text-xs text-ink-3 max-sm:hidden">{t.overview.since(item.since)}</time>
             </li>

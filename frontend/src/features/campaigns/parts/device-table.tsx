@@ -111,7 +111,7 @@ function Rows({ campaign, now, rows, more, loadMore, onOpen }: RowsProps) {
                 className={cn(COLUMNS, "absolute inset-x-0 border-b border-line text-[13px] transition-colors hover:bg-sunken")}
                 style={{ height: ROW, transform: `translateY(${start}px)` }}
               >
-                <Cells row={row} now={now} stage={staged ? t.stageName(campaign.stages[row.stage]?.name ?? "") : ""} open={() => onOpen(row.device_id)} />
+                <Cells row={row} now={now} paused={campaign.status === "PAUSED"} stage={staged ? t.stageName(campaign.stages[row.stage]?.name ?? "") : ""} open={() => onOpen(row.device_id)} />
               </div>
             );
           })}
@@ -121,10 +121,10 @@ function Rows({ campaign, now, rows, more, loadMore, onOpen }: RowsProps) {
   );
 }
 
-function Cells({ row, now, stage, open }: { row: DeviceRow; now: number; stage: string; open: () => void }) {
+function Cells({ row, now, paused, stage, open }: { row: DeviceRow; now: number; paused: boolean; stage: string; open: () => void }) {
   const progress = row.status === "SUCCESS" ? 100 : row.progress_pct;
   const began = !["PENDING", "QUEUED", "SKIPPED"].includes(row.status);
-  const reason = row.skip_reason ? t.skipped[row.skip_reason] : row.error_code && row.status !== "SUCCESS" ? t.reason(row.error_code) : row.wait ? t.wait[row.wait] : "";
+  const reason = row.skip_reason ? t.skipped[row.skip_reason] : row.error_code && row.status !== "SUCCESS" ? t.reason(row.error_code) : row.wait ? (paused ? t.waitPaused : t.wait)[row.wait] : "";
   return (
     <>
       <span role="cell" className="min-w-0">

@@ -6,6 +6,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { TextField } from "@/components/ui/form";
 import { t } from "@/lib/texts.en";
 import { useChangeRate } from "../queries";
+import { heldBackInAll } from "../waits";
 
 const MOST = 600_000;
 
@@ -28,7 +29,9 @@ function RateForm({ campaign, onOpenChange }: Props) {
   const change = useChangeRate(campaign);
   const rate = Number(text);
   const valid = Number.isInteger(rate) && rate >= 1 && rate <= MOST;
-  const waiting = campaign.status_breakdown.PENDING ?? 0;
+  const held = heldBackInAll(campaign);
+  const waiting = Math.max(0, (campaign.status_breakdown.PENDING ?? 0) - held);
+  const hints = [waiting > 0 && t.rate.remaining(waiting, (60 * waiting) / rate), held > 0 && t.rate.heldBack(held)].filter(Boolean);
   const refused = change.error ? asRefusal(change.error) : null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -43,7 +46,7 @@ function RateForm({ campaign, onOpenChange }: Props) {
         value={text}
         onChange={(event) => setText(event.target.value.trim())}
         error={valid ? (refused?.fields[0]?.detail ?? refused?.detail) : t.rate.whole}
-        hint={waiting > 0 ? t.rate.remaining(waiting, (60 * waiting) / rate) : undefined}
+        hint={hints.join(" ") || undefined}
       />
       <div className="mt-5 flex justify-end gap-2">
         <Button onClick={() => onOpenChange(false)}>{t.cancel}</Button>

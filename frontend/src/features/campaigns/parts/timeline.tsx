@@ -1,7 +1,7 @@
 /** What happened to the campaign, newest first. */
 import type { Campaign, TimelineEntry } from "@/api/types";
 import { Card, CardHead } from "@/components/ui/card";
-import { aMinute, exactly, moment } from "@/lib/format";
+import { aMinute, exactly, grouped, moment } from "@/lib/format";
 import { t } from "@/lib/texts.en";
 import { useTimeline } from "../queries";
 
@@ -21,7 +21,7 @@ export function TimelineCard({ campaign }: { campaign: Campaign }) {
                 {moment(entry.at)}
               </time>
             </div>
-            <p className="text-xs text-ink-3">{[about(entry, campaign), entry.by ? t.timeline.by(entry.by) : t.timeline.system, entry.reason].filter(Boolean).join(" · ")}</p>
+            <p className="text-xs text-ink-3">{[about(entry, campaign), entry.by ? t.timeline.by(entry.by) : t.timeline.system, entry.event === "rate_changed" && entry.reason ? grouped(entry.reason) : entry.reason].filter(Boolean).join(" · ")}</p>
           </li>
         ))}
       </ol>

@@ -6,15 +6,15 @@ import { exactly, momentToSecond } from "@/lib/format";
 import { t } from "@/lib/texts.en";
 import { earlier, presentError, steps } from "../update";
 
-export function UpdateSteps({ row, maxAttempts }: { row: DeviceUpdate; maxAttempts?: number }) {
+export function UpdateSteps({ row, maxAttempts, paused }: { row: DeviceUpdate; maxAttempts?: number; paused?: boolean }) {
   const error = presentError(row);
   return (
     <div>
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1.5 text-[13px] text-ink-2">
         <DeviceState status={row.status} />
-        {row.attempt > 0 ? t.sheet.attempt(row.attempt, maxAttempts && Math.max(maxAttempts, row.attempt)) : t.sheet.notYet}
+        {row.attempt > 0 ? t.sheet.attempt(row.attempt) + (maxAttempts ? t.sheet.failures(row.failures, maxAttempts) : "") : row.status === "SKIPPED" ? t.sheet.neverSent : t.sheet.notYet}
       </p>
-      {(row.skip_reason || row.wait) && <p className="mt-2 text-[13px] text-ink-2">{row.skip_reason ? t.skipped[row.skip_reason] : row.wait && t.wait[row.wait]}</p>}
+      {(row.skip_reason || row.wait) && <p className="mt-2 text-[13px] text-ink-2">{row.skip_reason ? t.skipped[row.skip_reason] : row.wait && (paused ? t.waitPaused : t.wait)[row.wait]}</p>}
       {error && (
         <div className="mt-3 rounded-lg bg-failed-tint px-3 py-2.5 text-[13px] text-failed-text">
           <p className="font-medium">{t.reason(error.code)}</p>

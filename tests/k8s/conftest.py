@@ -16,7 +16,9 @@ from tests.k8s.manifests import K8S, Manifests, Secrets, render
 
 HERE = Path(__file__).parent
 POSTGRES_DSN = "postgresql://postgres:a-superuser's@postgres.example.com:5432/iotcloud?sslmode=require"
-CA = "-----BEGIN CERTIFICATE-----\nof the broker's authority\n-----END CERTIFICATE-----\n"
+_SELF_SIGNED = "openssl req -x509 -newkey ed25519 -nodes -subj /CN=authority -days 1 -keyout /dev/null"
+CA = subprocess.run(_SELF_SIGNED.split(), capture_output=True, text=True, check=True, timeout=20).stdout
+"""Of the broker's authority."""
 
 
 def make_secrets(folder: Path) -> None:

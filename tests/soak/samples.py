@@ -9,10 +9,10 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from pulse.contracts.kafka import REQUESTS, RESULTS, Topic
+from pulse.contracts.kafka import DISPATCHERS, INGESTS, REQUESTS, RESULTS, Topic
 from pulse.contracts.status import Status
 
-GROUPS: Mapping[str, Topic] = {"pulse-dispatcher": REQUESTS, "pulse-ingest": RESULTS}
+GROUPS: Mapping[str, Topic] = {DISPATCHERS: REQUESTS, INGESTS: RESULTS}
 _SIZES = """
 SELECT pg_table_size('ota_device_status') AS table_bytes, pg_indexes_size('ota_device_status') AS index_bytes,
        pg_database_size(current_database()) AS database_bytes,

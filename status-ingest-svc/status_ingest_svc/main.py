@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -52,9 +53,7 @@ async def _connected(settings: Settings, stack: AsyncExitStack) -> Parts:
 
 
 async def _ingest(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
-    async def database_answers() -> bool:
-        return await db.answers(parts.database)
-
+    database_answers = partial(db.answers, parts.database)
     transitions = Transitions(parts.producer)
     backoff = Backoff(settings.retry_backoff_seconds, settings.offline_backoff_seconds)
     ingest = Ingest(parts.database, parts.producer, transitions, backoff)

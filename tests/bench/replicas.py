@@ -31,9 +31,8 @@ async def catalogs(site: Site, number: int) -> float:
     """Requests per second of so many replicas of catalog-svc."""
     async with site.fresh_database() as database, world(database.dsn) as seen, AsyncExitStack() as stack:
         firmware = await put_firmware(seen.sql, TENANTS[0], NEW)
-        started = [
-            await stack.enter_async_context(site.catalog(database, **rest.WITHOUT_LIMITS)) for _ in range(number)
-        ]
+        each = (site.catalog(database, **rest.WITHOUT_LIMITS) for _ in range(number))
+        started = [await stack.enter_async_context(one) for one in each]
         return await rest.rate(started, [path.format(firmware=firmware) for path in CATALOG_PATHS], _token(site))
 
 

@@ -1011,7 +1011,7 @@ export interface components {
         };
         /**
          * HeldBack
-         * @description How many PENDING devices are held back, by what for; the other PENDING ones wait for their turn alone.
+         * @description How many PENDING devices are held back, by what for; others wait for their turn or another campaign.
          *
          *     `offline`: nobody took the command; sent again after a pause that grows to an hour, or once the device is heard.
          *     `refused`: the broker refused it; sent again after such a pause. `retry`: an attempt failed; another one follows.

@@ -1,10 +1,10 @@
 """Kafka: a producer, the topics at the start, quarantine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeAlias, get_args
+from typing import TypeAlias, TypeVar, get_args
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -25,6 +25,7 @@ METADATA_MS = 2_000
 one that hangs or is cut off does not: its clients would go on asking it until their next regular look."""
 
 log = structlog.get_logger()
+T = TypeVar("T")
 Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
 
@@ -58,14 +59,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
 
 async def connected(client: Client) -> None:
     """Starts a client, once the cluster answers, however long that takes."""
-    while True:
-        try:
-            await client.start()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("kafka_away", error=repr(error))
-            await asyncio.sleep(LOOK_SECONDS)
-        else:
-            return
+    await _once_there(client.start)
 
 
 async def topics_once_there(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
@@ -74,17 +68,20 @@ async def topics_once_there(bootstrap: str, topics: Iterable[Topic]) -> dict[str
     Raises StartRefused where a topic is missing or has too few or too many.
     """
     wanted = {topic.name: topic for topic in topics}
-    while True:
-        try:
-            found = await _partitions(bootstrap, list(wanted))
-        except (KafkaError, TimeoutError) as error:  # a cluster without a majority answers, and knows no more
-            log.warning("kafka_away", error=repr(error))
-            await asyncio.sleep(LOOK_SECONDS)
-        else:
-            break
+    found = await _once_there(partial(_partitions, bootstrap, list(wanted)))
     for name, topic in wanted.items():
         _require(topic, found.get(name, 0))
     return found
+
+
+async def _once_there(question: Callable[[], Awaitable[T]]) -> T:
+    """The first answer; a cluster without a majority answers some questions, and not others."""
+    while True:
+        try:
+            return await question()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("kafka_away", error=repr(error))
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _partitions(bootstrap: str, names: list[str]) -> dict[str, int]:

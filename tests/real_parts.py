@@ -16,6 +16,7 @@ from local_stack.mosquitto import ADMIN, Mosquitto
 from local_stack.ports import HOST
 from local_stack.postgres import SUPERUSER, Postgres
 from pulse.contracts.kafka import TOPICS
+from pulse.runtime.kafka_cluster import Cluster
 from pulse_setup.job import set_up_database
 from pulse_setup.settings import SetupSettings
 from pulse_setup.topics import make_topics
@@ -130,7 +131,7 @@ class Topics:
         self.bootstrap = kafka.bootstrap
 
     async def make(self) -> None:
-        await make_topics(self.bootstrap, {topic: topic.partitions for topic in TOPICS}, 1, print)
+        await make_topics(Cluster(self.bootstrap), {topic: topic.partitions for topic in TOPICS}, 1, print)
 
     async def delete(self, *names: str) -> None:
         """Returns when the topics are gone."""

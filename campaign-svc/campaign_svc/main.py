@@ -17,6 +17,7 @@ from pulse.contracts.kafka import CONTROL, REQUESTS
 from pulse.runtime import db, kafka
 from pulse.runtime.app import Check, create_app, serve
 from pulse.runtime.auth import Verifier
+from pulse.runtime.kafka_probe import with_reason
 from pulse.runtime.process import unless
 from pulse.runtime.rate_limit import RateLimits
 
@@ -56,7 +57,7 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
         db.pool(
             settings.loops_postgres_dsn, size=engine.POOL_SIZE, name="loops", setting="LOOPS_POSTGRES_DSN"
         ) as loops_pool,
-        kafka.producer(settings.kafka_bootstrap, connect=False) as producer,
+        kafka.producer(settings.kafka, connect=False) as producer,
     ):
         announcer = Announcer(pool, producer, settings.announce_timeout_seconds)
         connected = asyncio.Event()
@@ -64,7 +65,7 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
         async def kafka_answers() -> bool:
             return connected.is_set() and await kafka.answers(producer)
 
-        ready = {"database": lambda: db.answers(pool), "kafka": kafka_answers}
+        ready = {"database": lambda: db.answers(pool), "kafka": with_reason(settings.kafka, kafka_answers)}
         app = build(pool, verifier, announcer, ready, RateLimits(settings))
         feeds: Feeds = app.state.feeds
         async with asyncio.TaskGroup() as group:
@@ -77,6 +78,6 @@ async def main(settings: CampaignSettings, stop: asyncio.Event) -> None:
 
 
 async def _connected(settings: CampaignSettings, producer: AIOKafkaProducer) -> dict[str, int]:
-    found = await kafka.topics_once_there(settings.kafka_bootstrap, (REQUESTS, CONTROL))
-    await kafka.connected(producer)
+    found = await kafka.topics_once_there(settings.kafka, (REQUESTS, CONTROL))
+    await kafka.connected(settings.kafka, producer)
     return found

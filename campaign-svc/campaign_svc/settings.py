@@ -5,19 +5,19 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.runtime.auth import AuthSettings
+from pulse.runtime.kafka_settings import KafkaSettings
 from pulse.runtime.rate_limit import RateLimitSettings
-from pulse.runtime.settings import Bootstrap, Dsn, Seconds
+from pulse.runtime.settings import Dsn, Seconds
 
 Rows = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class CampaignSettings(AuthSettings, RateLimitSettings):
+class CampaignSettings(AuthSettings, RateLimitSettings, KafkaSettings):
     """The API works as `campaign_svc` (one tenant at a time), the loops as `campaign_loops` (all tenants)."""
 
     postgres_dsn: Dsn
     loops_postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=1, le=100)] = 10
-    kafka_bootstrap: Bootstrap
 
     tick_seconds: Seconds = 0.5
     look_ahead_seconds: Seconds = 5.0

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 
 from dispatcher_svc.settings import DispatcherSettings
 from pulse.runtime.kafka import METADATA_MS, connected, producer
-from pulse.runtime.mqtt import MqttOptions, trusting
+from pulse.runtime.kafka_cluster import Cluster
+from pulse.runtime.mqtt import MqttOptions
 
 REBALANCE_MS, JOIN_MS = 8_000, 10_000
 """How long the group waits for a member that still gives up its partitions (which takes 5 s at most), and how long a
@@ -23,8 +24,7 @@ STOP_SECONDS = 0.5
 
 def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """A member of the group; offsets are committed by hand."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+    return settings.kafka.consumer(
         client_id=settings.member.name,
         group_id=settings.member.group,
         enable_auto_commit=False,
@@ -40,8 +40,7 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
 
 def control_reader(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """Reads the control topic from its beginning, in no group."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+    return settings.kafka.consumer(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         request_timeout_ms=2_000,
@@ -51,8 +50,7 @@ def control_reader(settings: DispatcherSettings) -> AIOKafkaConsumer:
 
 def control_asker(settings: DispatcherSettings) -> AIOKafkaConsumer:
     """Asks for the control topic's end; never fetches, so that no answer waits for a long poll."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+    return settings.kafka.consumer(
         enable_auto_commit=False,
         request_timeout_ms=1_000,
         metadata_max_age_ms=METADATA_MS,
@@ -72,17 +70,17 @@ class Clients(NamedTuple):
 async def clients(settings: DispatcherSettings) -> AsyncIterator[Clients]:
     """Starts the clients, once the cluster answers; in the end flushes results."""
     async with (
-        _started(requests_consumer(settings)) as consumer,
-        _started(control_reader(settings)) as reader,
-        _started(control_asker(settings)) as asker,
-        producer(settings.kafka_bootstrap) as kafka,
+        _started(settings.kafka, requests_consumer(settings)) as consumer,
+        _started(settings.kafka, control_reader(settings)) as reader,
+        _started(settings.kafka, control_asker(settings)) as asker,
+        producer(settings.kafka) as kafka,
     ):
         yield Clients(kafka, reader, asker, consumer)
 
 
 @asynccontextmanager
-async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    await connected(consumer)
+async def _started(cluster: Cluster, consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+    await connected(cluster, consumer)
     try:
         yield consumer
     finally:
@@ -99,7 +97,7 @@ def mqtt_options(settings: DispatcherSettings) -> MqttOptions:
         client_id=f"pulse-dispatcher-{uuid4().hex}",
         username=settings.mqtt_user,
         password=settings.mqtt_password,
-        tls=trusting(settings.mqtt_ca_file),
+        tls=settings.mqtt_tls,
         clean_start=True,
         session_expiry=0,
         window=settings.mqtt_window,

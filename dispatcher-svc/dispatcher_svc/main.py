@@ -21,6 +21,7 @@ from pulse.contracts.kafka import CONTROL, QUARANTINE, REQUESTS, RESULTS
 from pulse.runtime import predecessor, waiting
 from pulse.runtime.app import create_app, serve
 from pulse.runtime.kafka import topics_once_there
+from pulse.runtime.kafka_probe import with_reason
 
 TITLE = "Pulse OTA: dispatcher"
 
@@ -34,7 +35,7 @@ async def main(settings: DispatcherSettings, stop: asyncio.Event) -> None:
 
 
 async def _connected(settings: DispatcherSettings, stack: AsyncExitStack) -> Clients:
-    await topics_once_there(settings.kafka_bootstrap, (REQUESTS, RESULTS, CONTROL, QUARANTINE))
+    await topics_once_there(settings.kafka, (REQUESTS, RESULTS, CONTROL, QUARANTINE))
     return await stack.enter_async_context(clients(settings))
 
 
@@ -52,7 +53,8 @@ async def _dispatch(settings: DispatcherSettings, kafka: Clients, stop: asyncio.
     requests = Requests(kafka.consumer, partitions, intake, results, settings.held_max)
     make = partial(Partition, cap_rate=settings.partition_rate, cap_burst=settings.partition_burst)
     ownership = Ownership(kafka.consumer, partitions, intake, membership, publisher.soon, make)
-    ready = {"kafka": ownership.is_ready, "control": control.is_complete, "mqtt": publisher.is_connected}
+    kafka_answers = with_reason(settings.kafka, ownership.is_ready)
+    ready = {"kafka": kafka_answers, "control": control.is_complete, "mqtt": publisher.is_connected}
     app = create_app(TITLE, ready=ready)
     done = asyncio.Event()
     async with asyncio.TaskGroup() as group:

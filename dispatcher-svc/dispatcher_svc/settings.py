@@ -6,18 +6,15 @@ from pydantic import Field, field_validator, model_validator
 
 from pulse.contracts.kafka import DISPATCHERS, bucket_burst
 from pulse.contracts.mqtt import COMMAND_TEMPLATE
+from pulse.runtime.kafka_settings import MemberSettings
+from pulse.runtime.mqtt_settings import BrokerSettings
 from pulse.runtime.predecessor import Member, member_of
-from pulse.runtime.settings import AuthorityFile, BrokerPort, Host, MemberSettings, Milliseconds, Seconds
+from pulse.runtime.settings import Milliseconds, Seconds
 
 
-class DispatcherSettings(MemberSettings):
-    """Names and defaults of the contract; `mqtt_ca_file` turns TLS on."""
+class DispatcherSettings(MemberSettings, BrokerSettings):
+    """Names and defaults of the contract."""
 
-    mqtt_host: Host
-    mqtt_port: BrokerPort = 1883
-    mqtt_user: str | None = None
-    mqtt_password: Annotated[str | None, Field(repr=False)] = None
-    mqtt_ca_file: AuthorityFile | None = None
     mqtt_window: Annotated[int, Field(ge=1, le=65_535)] = 500
     mqtt_command_topic: str = COMMAND_TEMPLATE
 

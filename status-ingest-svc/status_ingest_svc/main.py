@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pulse.contracts.kafka import DEVICE_STATUS, QUARANTINE, RESULTS
 from pulse.runtime import db, kafka, waiting
 from pulse.runtime.app import create_app, serve
+from pulse.runtime.kafka_probe import with_reason
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.membership import Membership
 from status_ingest_svc.results import Results, consumer
@@ -40,15 +41,15 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _connected(settings: Settings, stack: AsyncExitStack) -> Parts:
-    bootstrap = settings.kafka_bootstrap
+    cluster = settings.kafka
     pool = db.pool(settings.postgres_dsn, size=settings.postgres_pool, command_timeout=15)
     database = await stack.enter_async_context(pool)
-    topics = await kafka.topics_once_there(bootstrap, (RESULTS, DEVICE_STATUS, QUARANTINE))
+    topics = await kafka.topics_once_there(cluster, (RESULTS, DEVICE_STATUS, QUARANTINE))
     return Parts(
         database,
-        await stack.enter_async_context(kafka.producer(bootstrap)),
+        await stack.enter_async_context(kafka.producer(cluster)),
         await stack.enter_async_context(consumer(settings)),
-        await stack.enter_async_context(watermarks(bootstrap, topics[RESULTS.name])),
+        await stack.enter_async_context(watermarks(cluster, topics[RESULTS.name])),
     )
 
 
@@ -63,7 +64,7 @@ async def _ingest(settings: Settings, parts: Parts, stop: asyncio.Event) -> None
         TITLE,
         ready={
             "database": database_answers,
-            "kafka": parts.marks.answers,
+            "kafka": with_reason(settings.kafka, parts.marks.answers),
             "mqtt": membership.is_subscribed,
         },
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from pulse.contracts.mqtt import marker_topic, shared_reports
-from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received, trusting
+from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttError, MqttOptions, Received
 from status_ingest_svc import metrics
 from status_ingest_svc.inbox import Inbox
 from status_ingest_svc.ingest import Ingest, Prepared
@@ -44,7 +44,6 @@ class Reports:
         self._new_ones = new_ones
         self._client: MqttClient[int] = MqttClient(self._options, self)
         self._inbox: Inbox[Received] = Inbox(settings.ingest_batch, settings.ingest_linger_ms / 1000)
-        self._tls = trusting(settings.mqtt_ca_file)
         self._most = FULL * settings.ingest_batch
         self._marker = marker_topic(lease.ordinal)
         self._shared = shared_reports(settings.mqtt_group)
@@ -144,7 +143,7 @@ class Reports:
             client_id=f"{self._settings.mqtt_group}-{self._lease.ordinal}",
             username=self._settings.mqtt_user,
             password=self._settings.mqtt_password,
-            tls=self._tls,
+            tls=self._settings.mqtt_tls,
             clean_start=False,
             session_expiry=SESSION_EXPIRY,
         )

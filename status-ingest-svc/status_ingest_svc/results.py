@@ -29,8 +29,7 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """A member of ingest's consumer group that commits nothing by itself."""
-    opened = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+    opened = settings.kafka.consumer(
         client_id=settings.member.name,
         group_id=settings.member.group,
         enable_auto_commit=False,
@@ -41,7 +40,7 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         request_timeout_ms=10_000,
         metadata_max_age_ms=METADATA_MS,
     )
-    await connected(opened)
+    await connected(settings.kafka, opened)
     try:
         yield opened
     finally:

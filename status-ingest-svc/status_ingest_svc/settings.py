@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.contracts.kafka import INGESTS
+from pulse.runtime.kafka_settings import MemberSettings
+from pulse.runtime.mqtt_settings import BrokerSettings
 from pulse.runtime.predecessor import Member, member_of
-from pulse.runtime.settings import AuthorityFile, BrokerPort, Dsn, Host, MemberSettings, Seconds
+from pulse.runtime.settings import Dsn, Seconds
 
 
-class Settings(MemberSettings):
-    """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections; `mqtt_ca_file`
-    turns TLS on.
+class Settings(MemberSettings, BrokerSettings):
+    """`postgres_dsn` logs in as the role status_ingest_svc; `postgres_pool` is its most connections.
 
     `mqtt_group` names the group in which replicas share the reports, and their sessions (`{group}-0`). It is the same
     for all replicas, and must be a secret where the broker lets any client join any group or take any client id, as
@@ -23,11 +24,6 @@ class Settings(MemberSettings):
 
     postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=3, le=100)] = 6
-    mqtt_host: Host
-    mqtt_port: BrokerPort = 1883
-    mqtt_user: str | None = None
-    mqtt_password: Annotated[str | None, Field(repr=False)] = None
-    mqtt_ca_file: AuthorityFile | None = None
     mqtt_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", repr=False)] = "pulse-ingest"
     ingest_batch: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     ingest_linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 20

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from pulse.contracts.kafka import INGESTS, RESULTS
 from pulse.runtime.kafka import METADATA_MS, connected
+from pulse.runtime.kafka_cluster import Cluster
 
 Offsets: TypeAlias = Mapping[TopicPartition, int]
 LOOK_SECONDS = 0.05
@@ -49,13 +50,13 @@ class Watermarks:
 
 
 @asynccontextmanager
-async def watermarks(bootstrap: str, partitions: int) -> AsyncIterator[Watermarks]:
+async def watermarks(cluster: Cluster, partitions: int) -> AsyncIterator[Watermarks]:
     """Has connections of its own: behind a consumer's long poll an answer would wait."""
-    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    await connected(ends)
+    ends = cluster.consumer(request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
+    admin = cluster.admin(request_timeout_ms=5_000)
+    await connected(cluster, ends)
     try:
-        await connected(admin)
+        await connected(cluster, admin)
         yield Watermarks(ends, admin, partitions)
     finally:
         with suppress(TimeoutError, KafkaError):

@@ -23,6 +23,7 @@ from local_stack.layout import ROOT
 from local_stack.ports import HOST, free_ports
 from pulse.runtime import db, kafka
 from pulse.runtime.app import serve
+from pulse.runtime.kafka_cluster import Cluster
 from tests.real_parts import Database, Topics
 from tests.rest import Caller, token, verifier
 
@@ -141,7 +142,7 @@ async def world(postgres: Database, topics: Topics, folder: Path) -> AsyncIterat
         db.pool(postgres.dsn_of("catalog_svc"), size=4) as catalog_pool,
         db.pool(postgres.dsn_of("campaign_svc"), size=8) as campaign_pool,
         db.pool(postgres.dsn, size=2) as sql,
-        kafka.producer(topics.bootstrap) as producer,
+        kafka.producer(Cluster(topics.bootstrap)) as producer,
     ):
         checks = verifier(folder)
         announcer = Announcer(campaign_pool, producer, 2)

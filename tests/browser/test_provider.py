@@ -16,6 +16,7 @@ from local_stack.http_probe import answers
 from local_stack.ports import HOST, free_ports
 from pulse.runtime import db, kafka
 from pulse.runtime.auth import AuthSettings, Verifier
+from pulse.runtime.kafka_cluster import Cluster
 from tests.api.world import served
 from tests.browser.conftest import Play
 from tests.real_parts import Database, Topics
@@ -70,7 +71,7 @@ async def test_a_person_signs_in_at_the_organisations_provider(
         provider(node, tmp_path, console_url) as issuer,
         db.pool(postgres.dsn_of("catalog_svc"), size=2) as catalog_pool,
         db.pool(postgres.dsn_of("campaign_svc"), size=2) as campaign_pool,
-        kafka.producer(topics.bootstrap) as producer,
+        kafka.producer(Cluster(topics.bootstrap)) as producer,
     ):
         checks = Verifier(AuthSettings(auth_jwks_url=f"{issuer}/jwks", auth_issuer=issuer))
         campaign = campaign_svc.main.build(campaign_pool, checks, Announcer(campaign_pool, producer, 2), {})

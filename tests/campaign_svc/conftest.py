@@ -12,6 +12,7 @@ from campaign_svc.engine.rollout import Rollout
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer
+from pulse.runtime.kafka_cluster import Cluster
 from tests.campaign_svc.rows import Fleet, settings
 from tests.real_parts import Database
 
@@ -39,7 +40,7 @@ async def fleet(everything: db.Pool) -> Fleet:
 
 @pytest.fixture(scope="module")
 async def sender(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
-    async with producer(kafka) as opened:
+    async with producer(Cluster(kafka)) as opened:
         yield opened
 
 

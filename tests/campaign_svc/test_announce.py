@@ -18,6 +18,7 @@ from pulse.contracts.times import now
 from pulse.runtime import db
 from pulse.runtime.db import Pool
 from pulse.runtime.kafka import send
+from pulse.runtime.kafka_cluster import Cluster
 from tests.campaign_svc.rows import TENANT, Fleet
 from tests.campaign_svc.wire import control_of
 from tests.real_parts import Database, Topics
@@ -32,7 +33,7 @@ def announcer(loops: Pool, sender: AIOKafkaProducer) -> Announcer:
 async def agreeing(loops: Pool, kafka: str, announcer: Announcer) -> AsyncIterator[ControlTopic]:
     """Topic and rows are kept in agreement as long as this is open."""
     stop = asyncio.Event()
-    topic = ControlTopic(kafka)
+    topic = ControlTopic(Cluster(kafka))
     async with asyncio.TaskGroup() as group:
         group.create_task(topic.follow(stop))
         group.create_task(Agreement(loops, topic, announcer, 0.05).keep(stop))
@@ -95,7 +96,7 @@ async def test_an_older_record_that_came_last_is_put_right(
 
 @pytest.mark.parametrize("unreadable", [None, b"", b"not json", b"{}", b'{"tenant_id": "\xff"}', b"[" * 10_000])
 def test_a_record_that_cannot_be_read_is_passed(unreadable: bytes | None) -> None:
-    topic = ControlTopic("unused")
+    topic = ControlTopic(Cluster("unused"))
     topic._take(encode(CampaignControl(tenant_id=TENANT, campaign_id=7, epoch=2, status="PAUSED", at=now())), 0)
     topic._take(unreadable, 1)
     assert topic.says(7) == (2, CampaignStatus.PAUSED)
@@ -125,7 +126,7 @@ def row(epoch: int, status: CampaignStatus = CampaignStatus.RUNNING) -> Announce
 def test_a_disagreement_is_announced_when_it_has_lasted_and_then_at_intervals(
     loops: Pool, announcer: Announcer
 ) -> None:
-    agreement = Agreement(loops, ControlTopic("unused"), announcer, 0.5)
+    agreement = Agreement(loops, ControlTopic(Cluster("unused")), announcer, 0.5)
     assert agreement.due([row(1)], 100.0) == [], "whoever made the change announces it first"
     assert agreement.due([row(1)], 100.0 + AGAIN_SECONDS) == [row(1)]
     assert agreement.due([row(1)], 100.1 + AGAIN_SECONDS) == [], "it is on its way"
@@ -133,14 +134,14 @@ def test_a_disagreement_is_announced_when_it_has_lasted_and_then_at_intervals(
 
 
 def test_a_disagreement_that_ended_is_forgotten(loops: Pool, announcer: Announcer) -> None:
-    agreement = Agreement(loops, ControlTopic("unused"), announcer, 0.5)
+    agreement = Agreement(loops, ControlTopic(Cluster("unused")), announcer, 0.5)
     agreement.due([row(1)], 100.0)
     agreement.due([], 101.0)
     assert agreement.due([row(2)], 103.0) == []
 
 
 def test_many_disagreements_are_announced_a_few_at_a_time(loops: Pool, announcer: Announcer) -> None:
-    agreement = Agreement(loops, ControlTopic("unused"), announcer, 0.5)
+    agreement = Agreement(loops, ControlTopic(Cluster("unused")), announcer, 0.5)
     many = [Announced(n, TENANT, CampaignStatus.RUNNING, 1) for n in range(1, 101)]
     agreement.due(many, 100.0)
     first, second = agreement.due(many, 103.0), agreement.due(many, 103.1)

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from campaign_svc.engine import backlog
 from pulse.contracts.kafka import DISPATCHERS, REQUESTS
 from pulse.runtime.db import Pool
+from pulse.runtime.kafka_cluster import Cluster
 from tests.campaign_svc.rows import Fleet
 from tests.real_parts import Topics
 
@@ -39,7 +40,7 @@ async def test_what_a_group_has_not_committed_is_its_lag_also_while_nobody_is_in
     await topics.clear()
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group, asyncio.timeout(30):
-        group.create_task(backlog.keep(kafka, loops, stop, every=0.1))
+        group.create_task(backlog.keep(Cluster(kafka), loops, stop, every=0.1))
         first = (await sender.send_and_wait(REQUESTS.name, b"{}", partition=3)).offset
         for _ in range(9):
             await sender.send_and_wait(REQUESTS.name, b"{}", partition=3)

@@ -13,6 +13,7 @@ from campaign_svc.announce import Announcer
 from campaign_svc.main import build
 from pulse.contracts.kafka import CONTROL, CampaignControl, decoder
 from pulse.runtime import db, kafka
+from pulse.runtime.kafka_cluster import Cluster
 from tests.real_parts import Database, Topics
 from tests.rest import Caller, caller, verifier
 
@@ -22,7 +23,10 @@ PATH, DEVICES, GROUPS = "/customer/ota/campaigns", "/customer/devices", "/custom
 @pytest.fixture(scope="module")
 async def api(postgres: Database, topics: Topics, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
     folder: Path = tmp_path_factory.mktemp("auth")
-    async with db.pool(postgres.dsn_of("campaign_svc"), size=4) as pool, kafka.producer(topics.bootstrap) as producer:
+    async with (
+        db.pool(postgres.dsn_of("campaign_svc"), size=4) as pool,
+        kafka.producer(Cluster(topics.bootstrap)) as producer,
+    ):
         api = caller(build(pool, verifier(folder), Announcer(pool, producer, 2), {}))
         await add_group(api, "g", 10)
         yield api

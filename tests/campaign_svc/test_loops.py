@@ -14,6 +14,7 @@ from campaign_svc.metrics import ASIDE, ERRORS, RACES, UNSENT
 from pulse.contracts.kafka import REQUESTS
 from pulse.runtime import db
 from pulse.runtime.kafka import producer
+from pulse.runtime.kafka_cluster import Cluster
 from tests.campaign_svc.rows import Fleet, settings
 from tests.campaign_svc.wire import control_of, requests_of
 from tests.real_parts import Database, Databases, Topics
@@ -26,7 +27,7 @@ async def replica(postgres: Database, kafka: str, **given: Any) -> AsyncIterator
     stop = asyncio.Event()
     async with (
         db.pool(postgres.dsn_of("campaign_loops"), size=engine.POOL_SIZE) as pool,
-        producer(kafka) as sender,
+        producer(Cluster(kafka)) as sender,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(engine.run(told, pool, sender, REQUESTS.partitions, stop))

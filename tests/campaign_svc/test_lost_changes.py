@@ -19,6 +19,7 @@ from pulse.contracts.status import CampaignStatus as S
 from pulse.contracts.times import now
 from pulse.runtime.db import Pool
 from pulse.runtime.kafka import send
+from pulse.runtime.kafka_cluster import Cluster
 from tests.campaign_svc.rows import TENANT, Fleet
 from tests.campaign_svc.wire import control_of
 
@@ -41,7 +42,7 @@ async def announced(sender: AIOKafkaProducer, *records: CampaignControl) -> None
 async def agreeing(loops: Pool, kafka: str, sender: AIOKafkaProducer) -> AsyncIterator[ControlTopic]:
     """A replica of campaign-svc keeps topic and rows in agreement as long as this is open."""
     stop = asyncio.Event()
-    topic = ControlTopic(kafka)
+    topic = ControlTopic(Cluster(kafka))
     async with asyncio.TaskGroup() as group:
         group.create_task(topic.follow(stop))
         group.create_task(Agreement(loops, topic, Announcer(loops, sender, 2.0), 0.05).keep(stop))

@@ -32,6 +32,7 @@ from pulse.contracts.kafka import (
 from pulse.contracts.status import Status
 from pulse.runtime.errors import StartRefused
 from pulse.runtime.kafka import producer, send
+from pulse.runtime.kafka_cluster import Cluster
 from pulse_setup.topics import make_topics
 from tests.containers.operations_page import shell_blocks
 from tests.e2e import guarantees
@@ -89,7 +90,7 @@ async def test_a_topic_that_one_node_may_acknowledge_is_refused_by_the_set_up(no
     weak = NewTopic("nodes-test.weak", 1, 3, topic_configs={"min.insync.replicas": "1"})
     await nodes.asked(lambda admin: admin.create_topics([weak]))
     with pytest.raises(StartRefused, match=r"nodes-test\.weak has min\.insync\.replicas=1 instead of 2"):
-        await make_topics(nodes.bootstrap, {Topic(weak.name, 1, 1, 1, ()): 1}, len(NUMBERS), print)
+        await make_topics(Cluster(nodes.bootstrap), {Topic(weak.name, 1, 1, 1, ()): 1}, len(NUMBERS), print)
 
 
 @pytest.mark.usefixtures("same_processes")
@@ -161,7 +162,7 @@ async def test_with_two_of_three_nodes_down_nothing_is_acknowledged_and_all_goes
 ) -> None:
     survivor = await nodes.leader(CONTROL.name)  # so dispatchers can still ask how far the topic goes
     first, second = (nodes.part(number) for number in NUMBERS if number != survivor)
-    async with site.fleet(140) as fleet, producer(nodes.bootstrap) as kafka:
+    async with site.fleet(140) as fleet, producer(Cluster(nodes.bootstrap)) as kafka:
         campaign = await site.started(rate=RATE * 60, attempt_timeout_seconds=ATTEMPT_SECONDS)
         await campaign.until_done(15)
         outage = Event("two of three nodes are killed")

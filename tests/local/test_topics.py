@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pulse.contracts.kafka import REQUESTS, TOPICS, Topic
 from pulse.runtime.errors import StartRefused
 from pulse.runtime.kafka import topics_once_there
+from pulse.runtime.kafka_cluster import Cluster
 from pulse_setup.topics import make_topics
 from tests.real_parts import Database, Topics
 
@@ -26,9 +27,9 @@ async def made_by_hand(bootstrap: str, topic: Topic, partitions: int, **config: 
 
 async def test_topics_are_made_once_and_a_second_run_says_nothing(topics: Topics) -> None:
     said: list[str] = []
-    await make_topics(topics.bootstrap, {MANY: 4, ONE: 1}, 1, said.append)
+    await make_topics(Cluster(topics.bootstrap), {MANY: 4, ONE: 1}, 1, said.append)
     assert said == ["made topic setup-test.many with 4 partitions", "made topic setup-test.one with 1 partitions"]
-    await make_topics(topics.bootstrap, {MANY: 4, ONE: 1}, 1, said.append)
+    await make_topics(Cluster(topics.bootstrap), {MANY: 4, ONE: 1}, 1, said.append)
     assert len(said) == 2
     await topics.delete(MANY.name, ONE.name)
 
@@ -36,14 +37,14 @@ async def test_topics_are_made_once_and_a_second_run_says_nothing(topics: Topics
 async def test_too_few_partitions_are_reported_and_not_mended(topics: Topics) -> None:
     await made_by_hand(topics.bootstrap, MANY, 3)
     with pytest.raises(StartRefused, match=r"setup-test\.many has 3 partitions instead of 4"):
-        await make_topics(topics.bootstrap, {MANY: 4}, 1, print)
-    await make_topics(topics.bootstrap, {MANY: 3}, 1, print)
+        await make_topics(Cluster(topics.bootstrap), {MANY: 4}, 1, print)
+    await make_topics(Cluster(topics.bootstrap), {MANY: 3}, 1, print)
     await topics.delete(MANY.name)
 
 
 async def test_more_partitions_than_asked_for_are_fine_where_there_is_no_upper_bound(topics: Topics) -> None:
     await made_by_hand(topics.bootstrap, MANY, 6)
-    await make_topics(topics.bootstrap, {MANY: 4}, 1, print)
+    await make_topics(Cluster(topics.bootstrap), {MANY: 4}, 1, print)
     await topics.delete(MANY.name)
 
 
@@ -51,7 +52,7 @@ async def test_everything_that_differs_is_reported_in_one_line(topics: Topics) -
     await made_by_hand(topics.bootstrap, MANY, 3)
     await made_by_hand(topics.bootstrap, ONE, 2, **{"cleanup.policy": "delete"})
     with pytest.raises(StartRefused) as refused:
-        await make_topics(topics.bootstrap, {MANY: 4, ONE: 1}, 1, print)
+        await make_topics(Cluster(topics.bootstrap), {MANY: 4, ONE: 1}, 1, print)
     assert str(refused.value) == (
         "topic setup-test.many has 3 partitions instead of 4; topic setup-test.one has 2 partitions instead of 1; "
         "topic setup-test.one has cleanup.policy=delete instead of compact"
@@ -62,7 +63,7 @@ async def test_everything_that_differs_is_reported_in_one_line(topics: Topics) -
 async def test_fewer_replicas_than_asked_for_are_reported_and_that_one_of_them_may_acknowledge(topics: Topics) -> None:
     await made_by_hand(topics.bootstrap, ONE, 1, **dict(ONE.config))
     with pytest.raises(StartRefused) as refused:
-        await make_topics(topics.bootstrap, {ONE: 1}, 3, print)
+        await make_topics(Cluster(topics.bootstrap), {ONE: 1}, 3, print)
     assert str(refused.value) == (
         "topic setup-test.one has 1 replicas instead of 3; topic setup-test.one has min.insync.replicas=1 instead of 2"
     )
@@ -71,11 +72,11 @@ async def test_fewer_replicas_than_asked_for_are_reported_and_that_one_of_them_m
 
 async def test_more_replicas_than_nodes_are_refused_with_kafka_s_reason(topics: Topics) -> None:
     with pytest.raises(StartRefused, match=r"setup-test\.many could not be made: .*replica"):
-        await make_topics(topics.bootstrap, {MANY: 4}, 3, print)
+        await make_topics(Cluster(topics.bootstrap), {MANY: 4}, 3, print)
 
 
 async def test_the_services_find_what_the_job_has_made(kafka: str) -> None:
-    found = await topics_once_there(kafka, TOPICS)
+    found = await topics_once_there(Cluster(kafka), TOPICS)
     assert found == {topic.name: topic.partitions for topic in TOPICS}
 
 

@@ -9,12 +9,13 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 from pulse.contracts.kafka import QUARANTINE
 from pulse.runtime.kafka import producer, quarantine
 from pulse.runtime.kafka_batches import Record, gather, hand_over
+from pulse.runtime.kafka_cluster import Cluster
 
 
 @pytest.fixture
 async def sending(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
     """Has sent a record, and then given up three that it had numbered."""
-    async with producer(kafka) as opened:
+    async with producer(Cluster(kafka)) as opened:
         await _put_aside(opened)
         opened._txn_manager.increment_sequence_number(TopicPartition(QUARANTINE.name, 0), 3)
         yield opened

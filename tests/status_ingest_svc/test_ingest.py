@@ -11,6 +11,7 @@ from pulse.contracts.mqtt import report_topic
 from pulse.contracts.status import ACTIVE
 from pulse.runtime import db
 from pulse.runtime import kafka as kafka_door
+from pulse.runtime.kafka_cluster import Cluster
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, read_report, read_result
 from status_ingest_svc.store import Backoff
@@ -30,7 +31,7 @@ CLAIM = """
 async def ingest(postgres: Database, kafka: str) -> AsyncIterator[Ingest]:
     async with (
         db.pool(postgres.dsn_of("status_ingest_svc"), size=8) as database,
-        kafka_door.producer(kafka) as producer,
+        kafka_door.producer(Cluster(kafka)) as producer,
     ):
         yield Ingest(database, producer, Transitions(producer), Backoff(retry=0.001, offline=0.001))
 

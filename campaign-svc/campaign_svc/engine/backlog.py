@@ -15,6 +15,7 @@ from pulse.contracts.kafka import DISPATCHERS, INGESTS, REQUESTS, RESULTS
 from pulse.runtime import db
 from pulse.runtime.db import Pool
 from pulse.runtime.kafka import METADATA_MS
+from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.process import pause
 
 GROUPS = ((DISPATCHERS, REQUESTS.name), (INGESTS, RESULTS.name))
@@ -25,11 +26,11 @@ _BEHIND = "SELECT extract(epoch FROM clock_timestamp() - min(caught_up_at))::dou
 log = structlog.get_logger()
 
 
-async def keep(bootstrap: str, pool: Pool, stop: asyncio.Event, every: float = LOOK_SECONDS) -> None:
+async def keep(cluster: Cluster, pool: Pool, stop: asyncio.Event, every: float = LOOK_SECONDS) -> None:
     """Measures each `every` seconds until `stop`, and waits out a Kafka or database that is away."""
     while not stop.is_set():
         try:
-            async with _clients(bootstrap) as (admin, ends):
+            async with _clients(cluster) as (admin, ends):
                 while not await pause(stop, every):
                     async with asyncio.timeout(ANSWER_SECONDS):
                         await _measure(admin, ends)
@@ -41,9 +42,9 @@ async def keep(bootstrap: str, pool: Pool, stop: asyncio.Event, every: float = L
 
 
 @asynccontextmanager
-async def _clients(bootstrap: str) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    ends = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
+async def _clients(cluster: Cluster) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
+    admin = cluster.admin(request_timeout_ms=5_000)
+    ends = cluster.consumer(request_timeout_ms=5_000, metadata_max_age_ms=METADATA_MS)
     await admin.start()
     try:
         await ends.start()

@@ -10,6 +10,7 @@ from campaign_svc.metrics import OUTAGES
 from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.kafka import METADATA_MS
+from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.process import pause
 
 POLL_MS = 500
@@ -24,8 +25,8 @@ log = structlog.get_logger()
 class ControlTopic:
     """What readers of the topic know, and what compaction would keep: of each campaign the last record."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._last: dict[int, tuple[int, CampaignStatus]] = {}
         self._heard: dict[int, CampaignControl] = {}
         self.read_to_end = False
@@ -50,8 +51,7 @@ class ControlTopic:
                 await pause(stop, RETRY_SECONDS)
 
     async def _read(self, stop: asyncio.Event) -> None:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+        consumer = self._cluster.consumer(
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=5_000,

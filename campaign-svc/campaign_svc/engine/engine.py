@@ -43,7 +43,7 @@ async def run(
     for a while; one of the loops themselves ends them and so the process.
     """
     announcer = Announcer(pool, kafka, settings.announce_timeout_seconds)
-    topic = ControlTopic(settings.kafka_bootstrap)
+    topic = ControlTopic(settings.kafka)
     agreement = Agreement(pool, topic, announcer, settings.tick_seconds)
     progress = Progress(pool, announcer, settings)
     engine = Engine(pool, progress, Rollout(pool, kafka, settings, partitions), settings)
@@ -52,7 +52,7 @@ async def run(
         group.create_task(agreement.keep(stop), name="agreement")
         group.create_task(engine.tick_all(stop), name="tick")
         group.create_task(chronicle.keep(pool, stop), name="chronicle")
-        group.create_task(backlog.keep(settings.kafka_bootstrap, pool, stop), name="backlog")
+        group.create_task(backlog.keep(settings.kafka, pool, stop), name="backlog")
         group.create_task(Retention(pool, settings.retention_days, settings.chunk_rows).keep(stop), name="retention")
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from local_stack.child import Part, run
@@ -19,6 +18,7 @@ from local_stack.layout import DEPLOY, cache_dir
 from local_stack.packages import Say, install
 from local_stack.ports import HOST, listens
 from pulse.contracts.kafka import min_insync_replicas
+from pulse.runtime.kafka_cluster import Cluster
 
 VERSION = "4.3.1"
 CLUSTER_ID = "cHVsc2Utb3RhLWxvY2FsMQ"
@@ -110,7 +110,7 @@ class Kafka:
         """Whether the node tells its topics."""
         if not listens(self.port):
             return False
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        admin = Cluster(self.bootstrap).admin(request_timeout_ms=2000)
         try:
             async with asyncio.timeout(5):
                 await admin.start()

@@ -14,7 +14,7 @@ from pulse_setup.topics import make_topics
 async def set_up(settings: SetupSettings, say: Callable[[str], None]) -> None:
     """Raises StartRefused, with one line that says what is wrong."""
     await set_up_database(settings, say)
-    await make_topics(settings.kafka_bootstrap, settings.topics(), settings.kafka_replication, say)
+    await make_topics(settings.kafka, settings.topics(), settings.kafka_replication, say)
 
 
 async def set_up_database(settings: SetupSettings, say: Callable[[str], None]) -> None:

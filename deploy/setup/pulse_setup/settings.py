@@ -6,16 +6,16 @@ from typing import Annotated
 from pydantic import Field
 
 from pulse.contracts.kafka import CONTROL, DEVICE_STATUS, QUARANTINE, REQUESTS, RESULTS, Topic
-from pulse.runtime.settings import Bootstrap, Dsn, ServiceSettings
+from pulse.runtime.kafka_settings import KafkaSettings
+from pulse.runtime.settings import Dsn
 
 MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 
 
-class SetupSettings(ServiceSettings):
+class SetupSettings(KafkaSettings):
     """`postgres_dsn` is a superuser's. A role whose password is not given keeps the one it has."""
 
     postgres_dsn: Dsn
-    kafka_bootstrap: Bootstrap
     migrations_dir: Path = MIGRATIONS
 
     catalog_db_password: str = ""

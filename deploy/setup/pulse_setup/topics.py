@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_c
 
 from pulse.contracts.kafka import Topic, min_insync_replicas
 from pulse.runtime.errors import StartRefused
+from pulse.runtime.kafka import refused
+from pulse.runtime.kafka_cluster import Cluster
 
 WAIT_SECONDS = 60.0
 """How long Kafka may take to answer, and then to show a new topic with all its leaders."""
@@ -26,7 +28,7 @@ class Found(NamedTuple):
 
 
 async def make_topics(
-    bootstrap: str, topics: Mapping[Topic, int], replication: int, say: Callable[[str], None]
+    cluster: Cluster, topics: Mapping[Topic, int], replication: int, say: Callable[[str], None]
 ) -> None:
     """Makes those that are missing and checks all. `topics` gives each its number of partitions.
 
@@ -35,7 +37,7 @@ async def make_topics(
     which says what differs, when one has another number of partitions than it may have, another cleanup policy, or
     fewer replicas, or is acknowledged by fewer.
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(cluster) as admin:
         for topic, partitions in topics.items():
             if await _create(admin, topic, partitions, replication):
                 say(f"made topic {topic.name} with {partitions} partitions")
@@ -50,13 +52,14 @@ async def make_topics(
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = cluster.admin(request_timeout_ms=15_000)
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     try:
         while not await _started(admin):
+            reason = await refused(cluster)
             if asyncio.get_running_loop().time() > deadline:
-                raise StartRefused(f"Kafka at {bootstrap} does not answer")
+                raise StartRefused(f"Kafka at {cluster.bootstrap} does not answer{f': {reason}' if reason else ''}")
             await asyncio.sleep(0.5)
         yield admin
     finally:

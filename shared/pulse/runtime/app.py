@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metric
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from pulse.runtime.errors import StartRefused
+from pulse.runtime.errors import StartRefused, Unanswered
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
 from pulse.runtime.rate_limit import RateLimitHeaders
@@ -24,6 +24,7 @@ READY = Gauge("pulse_ready", "1 when a part that the service needs answers, aske
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[bool]]
+"""Whether a part answers; it may raise Unanswered in place of a no, to say why."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """For every router but those that take files."""
 
@@ -117,27 +118,32 @@ def _add_probes(app: FastAPI, ready: Mapping[str, Check]) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz(exclude: Annotated[frozenset[str], Query()] = frozenset()) -> JSONResponse:
         """`exclude`, as often as needed, names checks without which the asker still has use for the service."""
-        answers = await _answers({name: check for name, check in ready.items() if name not in exclude})
-        return JSONResponse({"ready": all(answers.values()), "checks": answers}, 200 if all(answers.values()) else 503)
+        said = await _answers({name: check for name, check in ready.items() if name not in exclude})
+        answers = {name: answer is True for name, answer in said.items()}
+        reasons = {name: answer for name, answer in said.items() if isinstance(answer, str)}
+        content = {"ready": all(answers.values()), "checks": answers, **({"reasons": reasons} if reasons else {})}
+        return JSONResponse(content, 200 if all(answers.values()) else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(_: Request) -> Response:
-        for name, answers in (await _answers(ready)).items():
-            READY.labels(name).set(answers)
+        for name, answer in (await _answers(ready)).items():
+            READY.labels(name).set(answer is True)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _answers(ready: Mapping[str, Check]) -> dict[str, bool]:
-    """All are asked at once: with everything away an answer takes three seconds."""
+async def _answers(ready: Mapping[str, Check]) -> dict[str, bool | str]:
+    """All are asked at once: with everything away an answer takes three seconds. A text is a no, and why."""
     async with asyncio.TaskGroup() as group:
         asked = {name: group.create_task(_answer(check)) for name, check in ready.items()}
     return {name: task.result() for name, task in asked.items()}
 
 
-async def _answer(check: Check) -> bool:
+async def _answer(check: Check) -> bool | str:
     try:
         async with asyncio.timeout(3):
             return await check()
+    except Unanswered as error:
+        return str(error)
     except TimeoutError:
         return False
 

@@ -8,7 +8,7 @@ from prometheus_client import Gauge
 
 NOT_AFTER = Gauge(
     "pulse_tls_certificate_not_after_timestamp_seconds",
-    "When a certificate ends that a server showed at the last connect (peer), or that is trusted (authority)",
+    "When a certificate ends that a server showed at the last connect (peer), that is trusted (authority), or our own",
     ["role", "whose"],
 )
 
@@ -28,6 +28,11 @@ def trusted(whose: str, context: ssl.SSLContext) -> ssl.SSLContext:
     """Notes the first of the authorities in `context` to end, by which `whose` certificate is checked."""
     _note("authority", whose, context.get_ca_certs())
     return context
+
+
+def own(whose: str, ends: datetime) -> None:
+    """Notes the certificate that this process shows to `whose` side."""
+    NOT_AFTER.labels("own", whose).set(ends.timestamp())
 
 
 def _note(role: str, whose: str, certificates: list[Any]) -> None:

@@ -92,3 +92,7 @@ class Replay(Exception):
 
 class StartRefused(Exception):
     """A process must not start as things are; the message is the one line that says why."""
+
+
+class Unanswered(Exception):
+    """A part does not answer a readiness check, and the message says why; it must hold no secret."""

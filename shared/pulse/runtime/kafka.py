@@ -9,17 +9,28 @@ from typing import TypeAlias, TypeVar, get_args
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from prometheus_client import Counter
 
 from pulse.contracts.kafka import QUARANTINE, Message, QuarantineReason, Topic, encode, quarantined
+from pulse.runtime import kafka_probe
 from pulse.runtime.errors import StartRefused
+from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.tracing import HEADER
 
 QUARANTINED = Counter("pulse_quarantined_total", "Messages put aside because they could not be taken", ["reason"])
 for _reason in get_args(QuarantineReason):  # a counter that begins with its first event has no increase to alert on
     QUARANTINED.labels(_reason)
 LOOK_SECONDS = 0.5
+NOT_ALLOWED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 METADATA_MS = 2_000
 """How often a client looks who leads what. A node that is killed closes its connections, and everybody looks at once;
 one that hangs or is cut off does not: its clients would go on asking it until their next regular look."""
@@ -30,14 +41,13 @@ Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
 
 @asynccontextmanager
-async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) -> AsyncIterator[AIOKafkaProducer]:
+async def producer(cluster: Cluster, *, linger_ms: int = 5, connect: bool = True) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that loses and repeats nothing by itself (acks=all, idempotent); flushes when left.
 
     With `connect` it opens once the cluster answers, however long that takes. Without, `connected` is yours to await;
     who sends before waits.
     """
-    opened = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+    opened = cluster.producer(
         acks="all",
         enable_idempotence=True,
         linger_ms=linger_ms,
@@ -46,7 +56,7 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
         metadata_max_age_ms=METADATA_MS,
     )
     if connect:
-        await connected(opened)
+        await connected(cluster, opened)
     try:
         yield opened
     finally:
@@ -57,36 +67,51 @@ async def producer(bootstrap: str, *, linger_ms: int = 5, connect: bool = True) 
             await opened.client.close()
 
 
-async def connected(client: Client) -> None:
-    """Starts a client, once the cluster answers, however long that takes."""
-    await _once_there(client.start)
+async def connected(cluster: Cluster, client: Client) -> None:
+    """Starts a client, once the cluster answers, however long that takes. Raises StartRefused where it is refused."""
+    await _once_there(cluster, client.start)
 
 
-async def topics_once_there(bootstrap: str, topics: Iterable[Topic]) -> dict[str, int]:
+async def topics_once_there(cluster: Cluster, topics: Iterable[Topic]) -> dict[str, int]:
     """The number of partitions of each topic, once the cluster says it, however long that takes.
 
-    Raises StartRefused where a topic is missing or has too few or too many.
+    Raises StartRefused where a topic is missing or has too few or too many, and where the cluster refuses this process.
     """
     wanted = {topic.name: topic for topic in topics}
-    found = await _once_there(partial(_partitions, bootstrap, list(wanted)))
+    found = await _once_there(cluster, partial(_partitions, cluster, list(wanted)))
     for name, topic in wanted.items():
         _require(topic, found.get(name, 0))
     return found
 
 
-async def _once_there(question: Callable[[], Awaitable[T]]) -> T:
-    """The first answer; a cluster without a majority answers some questions, and not others."""
+async def _once_there(cluster: Cluster, question: Callable[[], Awaitable[T]]) -> T:
+    """The first answer; a cluster without a majority answers some questions, and not others.
+
+    Raises StartRefused where it is not away, but refuses this process.
+    """
     while True:
         try:
             return await question()
+        except NOT_ALLOWED as error:
+            whom = repr(cluster.username) if cluster.username else "this process"
+            raise StartRefused(f"Kafka at {cluster.bootstrap} does not allow {whom} what it needs: {error}") from error
         except (KafkaError, TimeoutError) as error:
-            log.warning("kafka_away", error=repr(error))
+            reason = await refused(cluster)
+            log.warning("kafka_away", error=repr(error), **({"reason": reason} if reason else {}))
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _partitions(bootstrap: str, names: list[str]) -> dict[str, int]:
+async def refused(cluster: Cluster) -> str | None:
+    """What else stands in the way, in words. Raises StartRefused where only a changed setting or secret helps."""
+    trouble = await kafka_probe.look(cluster)
+    if trouble is not None and trouble.is_refusal:
+        raise StartRefused(f"Kafka refuses: {trouble.text}")
+    return trouble.text if trouble is not None else None
+
+
+async def _partitions(cluster: Cluster, names: list[str]) -> dict[str, int]:
     """Of the topics that exist. Raises KafkaError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    admin = cluster.admin(request_timeout_ms=5_000)
     try:
         await admin.start()
         described = await admin.describe_topics(names)
@@ -94,7 +119,7 @@ async def _partitions(bootstrap: str, names: list[str]) -> dict[str, int]:
         await admin.close()
     for one in described:
         if one["error_code"] not in (0, UnknownTopicOrPartitionError.errno):
-            raise for_code(one["error_code"])
+            raise for_code(one["error_code"])(one["topic"])
     return {d["topic"]: len(d["partitions"]) for d in described if d["error_code"] == 0}
 
 

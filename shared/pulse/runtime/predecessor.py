@@ -10,8 +10,9 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from pulse.runtime.kafka_cluster import Cluster
+from pulse.runtime.kafka_settings import MemberSettings
 from pulse.runtime.process import pause
-from pulse.runtime.settings import MemberSettings
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.1
@@ -21,7 +22,7 @@ LOOK_SECONDS = 0.1
 class Member:
     """Of a consumer group: a process, and whichever is started in its place. `session` in seconds."""
 
-    bootstrap: str
+    cluster: Cluster
     group: str
     name: str
     session: float
@@ -30,7 +31,7 @@ class Member:
 def member_of(group: str, service: str, settings: MemberSettings) -> Member:
     """This process: a host has one with its HTTP port."""
     name = f"{service}-{gethostname()}-{settings.http_port}"
-    return Member(settings.kafka_bootstrap, group, name, settings.kafka_session_timeout_ms / 1000)
+    return Member(settings.kafka, group, name, settings.kafka_session_timeout_ms / 1000)
 
 
 async def has_gone(member: Member, stop: asyncio.Event) -> bool:
@@ -39,7 +40,7 @@ async def has_gone(member: Member, stop: asyncio.Event) -> bool:
     Meanwhile the others go on. Where Kafka does not say who is in the group, it waits no longer.
     """
     try:
-        async with asyncio.timeout(member.session), _admin(member.bootstrap) as admin:
+        async with asyncio.timeout(member.session), _admin(member.cluster) as admin:
             waits = False
             while member.name in await _members(admin, member.group):
                 if not waits:
@@ -53,8 +54,8 @@ async def has_gone(member: Member, stop: asyncio.Event) -> bool:
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2_000)
+async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = cluster.admin(request_timeout_ms=2_000)
     try:
         await admin.start()
         yield admin

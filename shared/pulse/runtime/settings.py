@@ -7,7 +7,8 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource
 
@@ -116,20 +117,6 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, _FromFiles(settings_cls)
 
 
-class MemberSettings(ServiceSettings):
-    """Of a service whose processes share the partitions of a Kafka topic."""
-
-    kafka_bootstrap: Bootstrap
-    kafka_session_timeout_ms: Milliseconds = 6_000
-    kafka_heartbeat_ms: Milliseconds = 300
-
-    @model_validator(mode="after")
-    def heartbeats_fit(self) -> "MemberSettings":
-        if self.kafka_heartbeat_ms * 3 > self.kafka_session_timeout_ms:
-            raise ValueError("KAFKA_HEARTBEAT_MS must be at most a third of KAFKA_SESSION_TIMEOUT_MS")
-        return self
-
-
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -138,5 +125,10 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise StartRefused(f"settings: {wrong}") from error
+        raise StartRefused(f"settings: {'; '.join(map(_words, error.errors()))}") from error
+
+
+def _words(error: ErrorDetails) -> str:
+    """What concerns several settings names them by itself. Never the value, which may be a secret."""
+    name = ".".join(map(str, error["loc"])).upper()
+    return f"{name}: {error['msg']}" if name else error["msg"].removeprefix("Value error, ")

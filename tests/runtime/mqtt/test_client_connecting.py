@@ -12,7 +12,8 @@ import uvloop
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttOptions, SubscribeRefused, trusting
+from pulse.runtime.mqtt import ConnectionLost, MqttClient, MqttOptions, SubscribeRefused
+from pulse.runtime.tls import RenewedContext, TlsFiles
 
 from .recorder import Recorder, client, connected, options, running
 from .wire import Peer, broker, server_tls
@@ -442,7 +443,10 @@ async def test_metrics_say_when_the_broker_s_certificate_ends_and_the_authority_
     server, trusting_it = server_tls()
     file = tmp_path / "ca.pem"
     file.write_text(ssl.DER_cert_to_PEM_cert(trusting_it.get_ca_certs(binary_form=True)[0]))
-    async with broker(welcomes, tls=server) as port, connected(port, Recorder(), tls=trusting(file)):
+    async with (
+        broker(welcomes, tls=server) as port,
+        connected(port, Recorder(), tls=RenewedContext(TlsFiles("MQTT", "broker", file))),
+    ):
         ends = [
             REGISTRY.get_sample_value(
                 "pulse_tls_certificate_not_after_timestamp_seconds", {"role": role, "whose": "broker"}

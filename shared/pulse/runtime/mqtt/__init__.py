@@ -15,7 +15,7 @@ from pulse.runtime.mqtt.errors import (
     ProtocolError,
     SubscribeRefused,
 )
-from pulse.runtime.mqtt.port import Handler, MqttOptions, Received, trusting
+from pulse.runtime.mqtt.port import Handler, MqttOptions, Received
 
 __all__ = [
     "BrokerDisconnected",
@@ -30,5 +30,4 @@ __all__ = [
     "ProtocolError",
     "Received",
     "SubscribeRefused",
-    "trusting",
 ]

@@ -12,6 +12,7 @@ from pulse.runtime.mqtt.backoff import MOST, delays
 from pulse.runtime.mqtt.connection import Connection
 from pulse.runtime.mqtt.errors import ConnectionLost, ConnectRefused, NotReady
 from pulse.runtime.mqtt.port import Handler, MqttOptions, Received, T
+from pulse.runtime.tls import explained
 
 log = structlog.get_logger()
 
@@ -129,7 +130,7 @@ class MqttClient(Generic[T]):
             try:
                 await self._live(options)
             except (ConnectionLost, OSError) as error:
-                log.warning("mqtt_connection_lost", reason=str(error))
+                log.warning("mqtt_connection_lost", reason=_reason(error, options))
             if loop.time() - began > MOST:
                 waits = delays()
             if not self._has_left:
@@ -150,6 +151,12 @@ class MqttClient(Generic[T]):
         finally:
             self._connection = None
             connection.abandon()
+
+
+def _reason(error: Exception, options: MqttOptions) -> str:
+    """In words, naming the setting where it is one's certificate or one's trust."""
+    trouble = None if options.tls is None else explained(error, "MQTT")
+    return str(error) if trouble is None else f"{options.host}:{options.port}: {trouble.text}"
 
 
 async def _open(connection: Connection[T]) -> None:

@@ -2,12 +2,9 @@
 
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
-
-from pulse.runtime import certificates
 
 T = TypeVar("T")
 """A service's own name for a publish, handed back with its answer."""
@@ -42,13 +39,6 @@ class MqttOptions:
         """Raises ValueError for a number outside its range."""
         if self.window < 1 or not 1 <= self.keep_alive <= MOST_16 or not 1 <= self.receive_max <= MOST_16:
             raise ValueError(f"window, keep_alive or receive_max out of range: {self}")
-
-
-def trusting(ca_file: Path | None) -> ssl.SSLContext | None:
-    """TLS with the authorities of a file in PEM; None without one. Raises OSError, ssl.SSLError."""
-    if ca_file is None:
-        return None
-    return certificates.trusted("broker", ssl.create_default_context(cafile=ca_file))
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):

@@ -76,29 +76,27 @@ class SecuredKafka:
     async def prepare(self) -> Part:
         """Writes the configuration, and formats the log with the users of SCRAM."""
         java, *options = await tool(print)
-        self._keys.write_text(json.dumps({"keys": [self.signing_key.as_dict(private=False)]}))
-        base = (java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._keys.as_uri()}", *options)
-        config = self.configure(self.password)
+        keys = self.folder / "jwks.json"
+        keys.write_text(json.dumps({"keys": [self.signing_key.as_dict(private=False)]}))
+        base = (java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}", *options)
+        config = self.folder / "server.properties"
+        config.write_text(self._properties(keys))
         users = [f"[name={user},password={self.password}]" for user in (USER, STRANGER)]
         added = [word for mechanism in SCRAM for user in users for word in ("--add-scram", f"{mechanism}={user}")]
         await run(*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config), *added)
         return Part("secured-kafka", (*base, "kafka.Kafka", str(config)), self.plain.answers)
 
-    @property
-    def _keys(self) -> Path:
-        return self.folder / "jwks.json"
+    async def change_password(self, password: str) -> None:
+        """Of USER, with SCRAM; connections that are there stay."""
+        who = ("--entity-type", "users", "--entity-name", USER)
+        new = ",".join(f"{mechanism}=[password={password}]" for mechanism in SCRAM)
+        command = (*await tool(print), "kafka.admin.ConfigCommand", "--bootstrap-server", self.plain.bootstrap)
+        await run(*command, "--alter", *who, "--add-config", new)
 
-    def configure(self, password: str) -> Path:
-        """Writes the configuration, by which the users of PLAIN have this password from the node's next start on."""
-        server = self.folder / "server.pem"
-        if not server.exists():
-            server.write_text(self.authority.server().both)
-        config = self.folder / "server.properties"
-        config.write_text(self._properties(server, password))
-        return config
-
-    def _properties(self, server: Path, password: str) -> str:
+    def _properties(self, keys: Path) -> str:
         """What comes later in the file counts."""
+        server = self.folder / "server.pem"
+        server.write_text(self.authority.server().both)
         doors = ",".join(f"{name}://{HOST}:{port}" for name, port in zip(LISTENERS, self.ports, strict=True))
         plain = f"PLAINTEXT://{HOST}:{self.plain.port}"
         lines = {
@@ -116,14 +114,14 @@ class SecuredKafka:
             "log.cleaner.enable": "false",
         }
         for name in ("clear", "sealed"):
-            lines |= self._sasl(f"listener.name.{name}", password)
+            lines |= self._sasl(f"listener.name.{name}", keys)
         lines["listener.name.clear.oauthbearer.connections.max.reauth.ms"] = str(SHORT_SESSION_MS)
         return self.plain.properties() + "".join(f"{name}={value}\n" for name, value in lines.items())
 
-    def _sasl(self, listener: str, password: str) -> dict[str, str]:
+    def _sasl(self, listener: str, keys: Path) -> dict[str, str]:
         security = "org.apache.kafka.common.security"
         scram = f"{security}.scram.ScramLoginModule required;"
-        users = " ".join(f'user_{user}="{password}"' for user in (USER, STRANGER))
+        users = " ".join(f'user_{user}="{self.password}"' for user in (USER, STRANGER))
         handler = f"{_OAUTH}.OAuthBearerValidatorCallbackHandler"
         oauth = f"{listener}.oauthbearer.sasl"
         return {
@@ -132,7 +130,7 @@ class SecuredKafka:
             **{f"{listener}.{name.lower()}.sasl.jaas.config": scram for name in SCRAM},
             f"{oauth}.jaas.config": f"{_OAUTH}.OAuthBearerLoginModule required;",
             f"{oauth}.server.callback.handler.class": handler,
-            f"{oauth}.oauthbearer.jwks.endpoint.url": self._keys.as_uri(),
+            f"{oauth}.oauthbearer.jwks.endpoint.url": keys.as_uri(),
             f"{oauth}.oauthbearer.expected.audience": AUDIENCE,
             f"{oauth}.oauthbearer.expected.issuer": ISSUER,
         }

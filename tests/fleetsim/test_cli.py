@@ -17,6 +17,7 @@ from fleetsim.recorder import read_line
 from fleetsim.show import line
 from fleetsim.tally import Tally
 from tests import real_parts
+from tests.certificates import Authority
 from tests.fleetsim.dispatcher import Dispatcher
 from tests.runtime.mqtt.wire import Peer, server_tls
 from tests.runtime.mqtt.wire import broker as tls_broker
@@ -47,6 +48,8 @@ CONTRADICTIONS = [
     (["--offline", "0.1", "--offline-seconds", "1~1"], "only a number or a span"),
     (["--storm-share", "0.5"], "storms need both"),
     (["--ca", __file__], "--ca"),
+    (["--cert", __file__], "--cert and --key belong together"),
+    (["--cert", __file__, "--key", __file__], "--cert"),
 ]
 
 
@@ -190,6 +193,32 @@ async def test_fleet_speaks_tls_with_the_authority_of_a_file(
         options = ("--tenant", "acme", "--ids", "d{5..5}", *access, "--mqtt-port", str(port), "--for", "1.5")
         process = await started(*options, "--ca", str(ca))
         assert await dispatcher.hear() == {"device": "d5", "version": "1.0.0"}
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"reports: 1 delivered" in output
+
+
+async def test_fleet_shows_a_client_certificate(
+    mosquitto: real_parts.Broker, dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    own, shown = authority.server(), authority.client("fleet")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.file)
+    server.load_cert_chain(own.certificate, own.key)
+    server.verify_mode = ssl.CERT_REQUIRED
+
+    async def forward(peer: Peer) -> None:
+        reader, writer = await asyncio.open_connection(mosquitto.host, mosquitto.port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pipe(peer.reader, writer))
+            group.create_task(pipe(reader, peer.writer))
+
+    access = ("--user", mosquitto.admin_user, "--password-file", str(mosquitto.password_file(mosquitto.admin_user)))
+    async with tls_broker(forward, tls=server) as port, asyncio.timeout(20):
+        options = ("--tenant", "acme", "--ids", "d{6..6}", *access, "--mqtt-port", str(port), "--for", "1.5")
+        files = ("--ca", str(authority.file), "--cert", str(shown.certificate), "--key", str(shown.key))
+        process = await started(*options, *files)
+        assert await dispatcher.hear() == {"device": "d6", "version": "1.0.0"}
         output, _ = await process.communicate()
     assert process.returncode == 0
     assert b"reports: 1 delivered" in output

@@ -35,6 +35,14 @@ Ca = Annotated[
     typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with the authorities of this file"),
 ]
 
+Cert = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="TLS, with this client certificate (PEM)"),
+]
+Key = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, rich_help_panel=WHERE, help="Its key, without a passphrase")
+]
+
 Version = Annotated[str, typer.Option(rich_help_panel=WHO, help="What devices run at first, where a file does not say")]
 User = Annotated[
     str | None,

@@ -42,6 +42,8 @@ class Access:
     mqtt_port: arguments.Port = 1883
     tls: arguments.Tls = False
     ca: arguments.Ca = None
+    cert: arguments.Cert = None
+    key: arguments.Key = None
 
     def check(self) -> None:
         """Raises OptionsError for the first contradiction."""
@@ -54,6 +56,7 @@ class Access:
             ((self.devices is None) == (self.ids is None), "which devices? give either --devices or --ids"),
             (bool(self.ids) != bool(self.tenant), "--tenant and --ids belong together"),
             (bool(self.password) and bool(self.password_file), "--password and --password-file exclude one another"),
+            (bool(self.cert) != bool(self.key), "--cert and --key belong together"),
         ]
 
     def accounts(self, version: str) -> list[Account]:
@@ -66,11 +69,16 @@ class Access:
             raise OptionsError(str(error)) from error
 
     def broker(self, keepalive: int = 60) -> Broker:
-        """Raises OptionsError when the CA file is none."""
+        """Raises OptionsError when a file of TLS is none."""
         try:
-            context = ssl.create_default_context(cafile=self.ca) if self.tls or self.ca else None
+            context = ssl.create_default_context(cafile=self.ca) if self.tls or self.ca or self.cert else None
         except (ssl.SSLError, OSError) as error:
             raise OptionsError(f"--ca {self.ca}: {error}") from error
+        try:
+            if context is not None and self.cert is not None:
+                context.load_cert_chain(self.cert, self.key, password="")  # else OpenSSL would ask for one
+        except (ssl.SSLError, OSError) as error:
+            raise OptionsError(f"--cert {self.cert}, --key {self.key}: {error}") from error
         return Broker(self.mqtt_host, self.mqtt_port, keepalive=keepalive, tls=context)
 
     def login(self) -> Login:

@@ -23,6 +23,7 @@ from pulse.runtime.settings import load
 from pulse_setup.topics import make_topics
 from tests import secured_kafka
 from tests.certificates import Authority
+from tests.runtime.token_endpoint import TokenEndpoint
 from tests.secured_kafka import LISTENERS, SCRAM, SHORT_SESSION_MS, STRANGER, USER, SecuredKafka
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,31 @@ async def test_all_clients_come_in_by_a_password(
 @pytest.mark.parametrize("listener", ["CLEAR", "SEALED"])
 async def test_all_clients_come_in_by_a_token(secured: SecuredKafka, told: Told, tmp_path: Path, listener: str) -> None:
     await works(told(with_token(secured, listener, tmp_path / "token", secured.token())))
+
+
+def with_endpoint(secured: SecuredKafka, endpoint: TokenEndpoint) -> dict[str, str]:
+    access = secured.access("SEALED", "OAUTHBEARER") | endpoint.settings
+    return {name: value for name, value in access.items() if name not in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD")}
+
+
+async def test_all_clients_come_in_by_an_identity_provider_s_token(secured: SecuredKafka, told: Told) -> None:
+    endpoint = TokenEndpoint(lambda: ("200 OK", {"access_token": secured.token(), "expires_in": 600}))
+    async with endpoint.serving():
+        await works(told(with_endpoint(secured, endpoint)))
+    assert len(endpoint.forms) == 1
+
+
+async def test_an_identity_provider_that_refuses_ends_the_start_and_one_that_is_away_does_not(
+    secured: SecuredKafka, told: Told
+) -> None:
+    endpoint = TokenEndpoint(lambda: ("400 Bad Request", {"error": "invalid_scope"}))
+    async with endpoint.serving():
+        line = await refusal(told(with_endpoint(secured, endpoint)))
+    assert f"the token endpoint {endpoint.url} refuses client pulse svc: 400 invalid_scope" in line
+    with capture_logs() as logs, pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await topics_once_there(told(with_endpoint(secured, endpoint)), [QUARANTINE])
+    assert "does not answer" in logs[0]["reason"]
 
 
 async def test_all_clients_come_in_by_a_certificate(secured: SecuredKafka, told: Told) -> None:

@@ -27,8 +27,8 @@ from pulse.runtime.tls import Trouble, explained
 
 log = structlog.get_logger()
 ANSWER_SECONDS = 3.0
-READY_SECONDS = 0.8
-"""A probe for readiness has three seconds together, of which the question before may take two."""
+LOOK_AFTER_SECONDS, READY_SECONDS = 1.0, 1.8
+"""A probe for readiness has three seconds together; what is not answered in the first of them is looked into."""
 TLS_RECORD = 0x15
 """The first byte of a TLS alert; as the first of four that are the length of an answer it would mean 352 MB."""
 TOLD = b"\x01"
@@ -75,19 +75,30 @@ async def look(cluster: Cluster, seconds: float = ANSWER_SECONDS) -> Trouble | N
 
 
 def with_reason(cluster: Cluster, answers: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
-    """The same check; where it fails and a new connection is refused, the log and /readyz have the reason."""
+    """The same check; where it fails or takes long, and a new connection fails, too, Unanswered is raised and says why.
+
+    A refusal is logged as well.
+    """
 
     async def check() -> bool:
-        if await answers():
-            return True
-        trouble = await look(cluster, READY_SECONDS)
-        if trouble is None:
-            return False
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(_awaited(answers))
+            done, _ = await asyncio.wait([asked], timeout=LOOK_AFTER_SECONDS)
+            if done and asked.result():
+                return True
+            trouble = await look(cluster, READY_SECONDS)
+            if trouble is None:
+                return await asked
+            asked.cancel()
         if trouble.is_refusal:
             log.error("kafka_refuses", reason=trouble.text)
         raise Unanswered(trouble.text)
 
     return check
+
+
+async def _awaited(answers: Callable[[], Awaitable[bool]]) -> bool:
+    return await answers()
 
 
 class _Found(Exception):

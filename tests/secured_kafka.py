@@ -18,8 +18,8 @@ from local_stack.ports import HOST, free_ports
 from tests.certificates import Authority, Pair
 from tests.real_parts import RunningPart
 
-USER, STRANGER = "pulse", "stranger"
-"""The user that may do everything, and one that may do nothing."""
+USER, SERVICES, STRANGER = "pulse", "pulse-ota", "stranger"
+"""A user that may do everything, one that may do what somebody allows it, and one that may do nothing."""
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 LISTENERS = {"MUTUAL": "SSL", "CLEAR": "SASL_PLAINTEXT", "SEALED": "SASL_SSL"}
 SHORT_SESSION_MS = 2_000
@@ -81,17 +81,10 @@ class SecuredKafka:
         base = (java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}", *options)
         config = self.folder / "server.properties"
         config.write_text(self._properties(keys))
-        users = [f"[name={user},password={self.password}]" for user in (USER, STRANGER)]
+        users = [f"[name={user},password={self.password}]" for user in (USER, SERVICES, STRANGER)]
         added = [word for mechanism in SCRAM for user in users for word in ("--add-scram", f"{mechanism}={user}")]
         await run(*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config), *added)
         return Part("secured-kafka", (*base, "kafka.Kafka", str(config)), self.plain.answers)
-
-    async def change_password(self, password: str) -> None:
-        """Of USER, with SCRAM; connections that are there stay."""
-        who = ("--entity-type", "users", "--entity-name", USER)
-        new = ",".join(f"{mechanism}=[password={password}]" for mechanism in SCRAM)
-        command = (*await tool(print), "kafka.admin.ConfigCommand", "--bootstrap-server", self.plain.bootstrap)
-        await run(*command, "--alter", *who, "--add-config", new)
 
     def _properties(self, keys: Path) -> str:
         """What comes later in the file counts."""

@@ -20,10 +20,12 @@ from local_stack import tokens
 from pulse.contracts.mqtt import user_name
 from tests import secured_kafka
 from tests.bench.site import Running, Site
+from tests.containers.operations_page import shell_blocks
 from tests.e2e.arrange import DEVICE_TYPE, NEW, OLD, quick
+from tests.e2e.kafka_tools import Shell
 from tests.fleetsim.http_files import file, serving
 from tests.real_parts import Broker, Database, Databases, RunningPart, Topics
-from tests.secured_kafka import SecuredKafka
+from tests.secured_kafka import SERVICES, SecuredKafka
 
 TENANT, DEVICES = "sealed", 12
 FIRMWARE = random.Random(7).randbytes(20_000)
@@ -34,6 +36,7 @@ class World:
     """The services, each a process."""
 
     kafka: SecuredKafka
+    shell: Shell
     process: RunningPart
     site: Site
     catalog: Running
@@ -44,13 +47,23 @@ class World:
     def campaigns(self) -> Running:
         return self.members[0]
 
+    async def change_password(self, password: str) -> None:
+        """Of the services; connections that are there stay."""
+        change = f"--alter --entity-type users --entity-name {SERVICES}"
+        await self.shell.typed(
+            f"kafka-configs.sh --bootstrap-server $KAFKA {change} --add-config 'SCRAM-SHA-512=[password={password}]'"
+        )
+
 
 @asynccontextmanager
 async def world(folder: Path, databases: Databases, database: Database, broker: Broker) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         kafka, process = await stack.enter_async_context(secured_kafka.running(folder / "kafka"))
         site = Site(folder, databases, Topics(kafka.plain, process), broker)
-        access = kafka.access("SEALED", "SCRAM-SHA-512")
+        shell = Shell(folder, kafka.plain.bootstrap)
+        await shell.prepare()
+        await shell.typed(*shell_blocks("Rights at Kafka"))
+        access = kafka.access("SEALED", "SCRAM-SHA-512") | {"KAFKA_SASL_USERNAME": SERVICES}
         await set_up({"POSTGRES_DSN": database.dsn, **access})
         catalog = await stack.enter_async_context(site.catalog(database))
         services = (
@@ -59,7 +72,7 @@ async def world(folder: Path, databases: Databases, database: Database, broker: 
             site.ingest(database, CAUGHT_UP_SECONDS="0.5", **access),
         )
         members = [await stack.enter_async_context(service) for service in services]
-        yield World(kafka, process, site, catalog, tuple(members))
+        yield World(kafka, shell, process, site, catalog, tuple(members))
 
 
 async def set_up(environment: dict[str, str]) -> None:
@@ -145,18 +158,18 @@ async def test_a_campaign_runs_over_tls_with_a_password_and_outlives_a_changed_o
 
 
 async def _outlives_a_changed_password(made: World, http: httpx.AsyncClient) -> None:
-    """The cluster closes all connections and has another password; later it has the old one again."""
+    """The cluster closes all connections and has another password; later it has the old one again. Nobody ends."""
 
     async def readiness() -> list[dict[str, object]]:
         return [(await http.get(f"{service.url}/readyz")).json() for service in made.members]
 
     async def all_say_why() -> bool:
-        return all("it refuses user 'pulse'" in str(said.get("reasons")) for said in await readiness())
+        return all(f"it refuses user '{SERVICES}'" in str(said.get("reasons")) for said in await readiness())
 
     async def all_are_ready() -> bool:
         return all(said["ready"] is True for said in await readiness())
 
-    await made.kafka.change_password("another")
+    await made.change_password("another")
     await made.process.stop()
     await made.process.start()
     await eventually(all_say_why, 40)
@@ -166,5 +179,5 @@ async def _outlives_a_changed_password(made: World, http: httpx.AsyncClient) -> 
         assert "kafka_refuses" in log
         assert "Traceback" not in log
         assert made.kafka.password not in log
-    await made.kafka.change_password(made.kafka.password)
+    await made.change_password(made.kafka.password)
     await eventually(all_are_ready, 40)

@@ -13,12 +13,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from structlog.testing import capture_logs
 
-from pulse.contracts.kafka import QUARANTINE, TOPICS
+from pulse.contracts.kafka import DISPATCHERS, QUARANTINE, TOPICS
 from pulse.runtime import kafka_probe
 from pulse.runtime.errors import StartRefused, Unanswered
 from pulse.runtime.kafka import producer, quarantine, topics_once_there
 from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.kafka_settings import KafkaSettings
+from pulse.runtime.predecessor import Member, has_gone
 from pulse.runtime.settings import load
 from pulse_setup.topics import make_topics
 from tests import secured_kafka
@@ -210,6 +211,12 @@ async def test_a_user_who_may_nothing_is_a_refused_start(secured: SecuredKafka, 
     assert QUARANTINE.name in line
 
 
+async def test_a_user_who_may_not_be_in_the_group_is_a_refused_start(secured: SecuredKafka, told: Told) -> None:
+    stranger = told(secured.access("SEALED") | {"KAFKA_SASL_USERNAME": STRANGER})
+    with pytest.raises(StartRefused, match="in the group pulse-dispatcher"):
+        await has_gone(Member(stranger, DISPATCHERS, "somebody", 5), asyncio.Event())
+
+
 async def test_a_cluster_that_is_away_is_waited_for_and_the_log_says_why(told: Told) -> None:
     cluster = told({"KAFKA_BOOTSTRAP": "127.0.0.1:1"})
     with capture_logs() as logs, pytest.raises(TimeoutError):
@@ -264,9 +271,14 @@ async def test_the_set_up_job_makes_the_topics_over_tls_and_sasl_and_is_refused_
         await make_topics(told(secured.access("SEALED") | {"KAFKA_SASL_PASSWORD": "wrong"}), topics, 1, said.append)
 
 
-@pytest.mark.parametrize("service", ["dispatcher_svc", "status_ingest_svc"])
-async def test_a_service_ends_with_one_line_and_without_a_trace(secured: SecuredKafka, service: str) -> None:
+@pytest.mark.parametrize("service", ["campaign_svc", "dispatcher_svc", "status_ingest_svc"])
+async def test_a_service_ends_with_one_line_and_without_a_trace(
+    secured: SecuredKafka, tmp_path: Path, service: str
+) -> None:
+    (tmp_path / "key").write_text("k" * 32)
     needed = {
+        "AUTH_KEY_FILE": str(tmp_path / "key"),
+        "LOOPS_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:1/nowhere",
         "POSTGRES_DSN": "postgresql://nobody@127.0.0.1:1/nowhere",
         "MQTT_HOST": "127.0.0.1",
         "MQTT_PORT": "1",

@@ -176,10 +176,12 @@ async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(_serve(server, host, port), name="http")
         stopping = group.create_task(stop.wait(), name="http-stop")
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await asyncio.wait([serving])
-        stopping.cancel()
+        try:
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also where another task has failed: a server that is cut off logs a trace of its own
+            server.should_exit = True
+            await asyncio.wait([serving])
+            stopping.cancel()
 
 
 async def _serve(server: uvicorn.Server, host: str, port: int) -> None:

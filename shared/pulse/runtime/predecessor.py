@@ -8,8 +8,9 @@ from socket import gethostname
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
+from pulse.runtime.errors import StartRefused
 from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.kafka_settings import MemberSettings
 from pulse.runtime.process import pause
@@ -37,7 +38,8 @@ def member_of(group: str, service: str, settings: MemberSettings) -> Member:
 async def has_gone(member: Member, stop: asyncio.Event) -> bool:
     """Waits until the group has no member of this name, for a session's time at most; False at `stop`.
 
-    Meanwhile the others go on. Where Kafka does not say who is in the group, it waits no longer.
+    Meanwhile the others go on. Where Kafka does not say who is in the group, it waits no longer. Raises StartRefused
+    where this process may not be in it.
     """
     try:
         async with asyncio.timeout(member.session), _admin(member.cluster) as admin:
@@ -48,6 +50,8 @@ async def has_gone(member: Member, stop: asyncio.Event) -> bool:
                 waits = True
                 if await pause(stop, LOOK_SECONDS):
                     return False
+    except GroupAuthorizationFailedError as error:
+        raise StartRefused(f"Kafka does not allow this process to be in the group {member.group}: {error}") from error
     except (KafkaError, TimeoutError) as error:
         log.info("joins_without_knowing_the_group", error=repr(error))
     return not stop.is_set()

@@ -31,3 +31,25 @@ async def test_a_database_that_refuses_is_not_waited_for(postgres: Database) -> 
     with pytest.raises(StartRefused, match=r"^setting THE_DSN: password authentication failed"):
         async with db.pool(wrong, size=2, setting="THE_DSN"):
             pass
+
+
+async def test_a_connection_is_given_back_without_a_way_to_the_database_and_keeps_nothing(postgres: Database) -> None:
+    async with db.pool(postgres.dsn_of("catalog_svc"), size=1) as pool:
+        async with db.transaction(pool, "acme") as connection:
+            said: list[str] = []
+            connection.add_query_logger(lambda record: said.append(record.query))
+        async with db.statement(pool) as connection:
+            assert await connection.fetchval("SELECT current_setting('app.tenant_id', true)") in {None, ""}
+        assert len(said) == 2, said  # COMMIT, and the question
+
+
+async def test_a_transaction_that_was_left_open_is_rolled_back_before_the_connection_is_used_again(
+    postgres: Database,
+) -> None:
+    async with db.pool(postgres.dsn_of("catalog_svc"), size=1) as pool:
+        async with db.statement(pool) as connection:
+            await connection.execute("BEGIN")
+            await connection.execute("SELECT set_config('app.tenant_id', 'acme', true)")
+        async with db.statement(pool) as connection:
+            assert not connection.is_in_transaction()
+            assert await connection.fetchval("SELECT current_setting('app.tenant_id', true)") in {None, ""}

@@ -76,7 +76,7 @@ async def pool(
 
 async def _connect(dsn: str, size: int, command_timeout: float) -> Pool:
     opened = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=size, command_timeout=command_timeout, timeout=5, init=_prepare
+        dsn, min_size=0, max_size=size, command_timeout=command_timeout, timeout=5, init=_prepare, reset=_leave_as_is
     )
     try:
         async with asyncio.timeout(5), opened.acquire():
@@ -102,6 +102,14 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     if TRACES.statement_logger is not None:
         connection.add_query_logger(TRACES.statement_logger)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _leave_as_is(connection: asyncpg.Connection) -> None:
+    """Spares each use of a connection a way to the database: nothing here outlives its transaction.
+
+    What a session could keep (settings, cursors, advisory locks, LISTEN) is only used within transactions. A
+    transaction that was left open is rolled back by the pool all the same.
+    """
 
 
 @asynccontextmanager

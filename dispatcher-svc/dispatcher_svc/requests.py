@@ -8,16 +8,18 @@ from typing import TypeAlias
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from dispatcher_svc.clients import POLL_MS
 from dispatcher_svc.intake import Intake
 from dispatcher_svc.partition import Partition, Stage
 from dispatcher_svc.queues import Held
 from dispatcher_svc.results import Results
 from pulse.contracts.kafka import REQUESTS, UNREADABLE, DispatchRequest, decoder
+from pulse.runtime.polls import Polls
 from pulse.runtime.tracing import HEADER
 
 log = structlog.get_logger()
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
-READ_MS, READ_MAX = 100, 500
+READ_MS, IDLE_READ_MS, READ_MAX = 100, 500, 500
 RESUME_SHARE = 0.75
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -46,8 +48,11 @@ class Requests:
 
     async def read(self) -> None:
         """Until cancelled. Raises KafkaError where Kafka refuses for good."""
+        polls = Polls(self._consumer, POLL_MS)
         while True:
-            batches = await self._consumer.getmany(timeout_ms=READ_MS, max_records=READ_MAX)
+            wait_ms = IDLE_READ_MS if polls.is_idle and not self._intake.holds else READ_MS
+            batches = await self._consumer.getmany(timeout_ms=wait_ms, max_records=READ_MAX)
+            polls.note(came=bool(batches))
             for topic_partition, records in batches.items():
                 self._take(topic_partition, records)
             self._bound()

@@ -13,13 +13,14 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from pulse.contracts.kafka import RESULTS
 from pulse.runtime import predecessor
 from pulse.runtime.kafka import METADATA_MS, connected
+from pulse.runtime.polls import Polls
 from pulse.runtime.process import pause
 from status_ingest_svc import metrics
 from status_ingest_svc.ingest import Ingest
 from status_ingest_svc.reading import Message, kind, read_result
 from status_ingest_svc.settings import Settings
 
-POLL_MS = 200
+READ_MS, IDLE_READ_MS, POLL_MS = 200, 500, 100
 FINISH_SECONDS = 4.0
 RETRY_SECONDS = 0.5
 
@@ -36,7 +37,7 @@ async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=settings.kafka_heartbeat_ms,
-        fetch_max_wait_ms=100,  # a busy partition waits while a fetch waits for idle ones
+        fetch_max_wait_ms=POLL_MS,
         request_timeout_ms=10_000,
         metadata_max_age_ms=METADATA_MS,
     )
@@ -90,9 +91,12 @@ class Results(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carr
         log.info("results_assigned", partitions=sorted(tp.partition for tp in assigned))
 
     async def _read(self, stop: asyncio.Event) -> None:
+        polls = Polls(self._kafka, POLL_MS)
         while not stop.is_set():
             try:
-                records = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=self._most)
+                wait_ms = IDLE_READ_MS if polls.is_idle else READ_MS
+                records = await self._kafka.getmany(timeout_ms=wait_ms, max_records=self._most)
+                polls.note(came=bool(records))
                 if records:
                     await self._take([record for of_one in records.values() for record in of_one])
                 await self._commit()

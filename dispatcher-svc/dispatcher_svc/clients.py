@@ -18,7 +18,7 @@ REBALANCE_MS, JOIN_MS = 8_000, 10_000
 """How long the group waits for a member that still gives up its partitions (which takes 5 s at most), and how long a
 request may take: joining waits for the others. A connection that has died in silence is noticed after JOIN_MS."""
 POLL_MS = 50
-"""A broker answers one fetch at a time per connection: while it waits for the idle partitions, a busy one waits too."""
+"""Of a fetch while requests come; see `Polls`."""
 STOP_SECONDS = 0.5
 
 
@@ -39,8 +39,9 @@ def requests_consumer(settings: DispatcherSettings) -> AIOKafkaConsumer:
 
 
 def control_reader(settings: DispatcherSettings) -> AIOKafkaConsumer:
-    """Reads the control topic from its beginning, in no group."""
+    """Reads the control topic from its beginning, in no group. With one partition a long poll holds up nobody."""
     return settings.kafka.consumer(
+        fetch_max_wait_ms=1_000,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         request_timeout_ms=2_000,

@@ -1,4 +1,4 @@
-"""Campaign states come in from the compacted control topic, and the question how far it goes is asked all the time."""
+"""Campaign states come in from the compacted control topic, and how far it goes is asked while anything may go out."""
 
 import asyncio
 import time
@@ -13,13 +13,16 @@ from dispatcher_svc.intake import Intake
 from dispatcher_svc.knowledge import Knowledge
 from pulse.contracts.kafka import CONTROL, UNREADABLE, CampaignControl, decoder
 from pulse.runtime.kafka import quarantine
+from pulse.runtime.process import pause
 
 log = structlog.get_logger()
 PARTITION = TopicPartition(CONTROL.name, 0)
-READ_MS = 100
+READ_MS, IDLE_READ_MS = 100, 500
 """Also the longest that an empty batch (all of it compacted away) keeps the position from being noted."""
 
 ANSWER_SECONDS = 1.0
+IDLE_SECONDS = 1.0
+"""Between two questions while nothing is held: whoever comes next is held back for one answer, some milliseconds."""
 
 
 class ControlTopicCut(Exception):
@@ -30,7 +33,7 @@ class Control:
     """Feeds `knowledge`, tells `intake` what is new, and calls `renewed` when it may have become fresher.
 
     The asker is a client of its own, since an answer on the reader's connection would wait for its long poll.
-    It asks every `ask_every` seconds.
+    It asks every `ask_every` seconds while anything is held, else once a second, and at once when a request comes.
     """
 
     def __init__(
@@ -53,7 +56,8 @@ class Control:
         self._reader.assign([PARTITION])
         await self._reader.seek_to_beginning(PARTITION)
         while True:
-            batches = await self._reader.getmany(PARTITION, timeout_ms=READ_MS)
+            wait_ms = READ_MS if self._intake.holds else IDLE_READ_MS
+            batches = await self._reader.getmany(PARTITION, timeout_ms=wait_ms)
             for record in batches.get(PARTITION, []):
                 await self._take(record)
             self._knowledge.read_to(await self._reader.position(PARTITION))
@@ -67,6 +71,7 @@ class Control:
         """Until cancelled. Raises ControlTopicCut."""
         answers = True
         while True:
+            self._intake.came.clear()
             asked_at, read_to = time.monotonic(), self._knowledge.position
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -80,7 +85,14 @@ class Control:
                     log.info("control_topic_answers_again")
                 answers = True
                 self._answered(asked_at, read_to, ends[PARTITION])
+            await self._rest(asked_at)
+
+    async def _rest(self, asked_at: float) -> None:
+        """Until the next question is due."""
+        if self._intake.holds:
             await asyncio.sleep(max(0.0, asked_at + self._ask_every - time.monotonic()))
+        else:
+            await pause(self._intake.came, max(0.0, asked_at + IDLE_SECONDS - time.monotonic()))
 
     def _answered(self, asked_at: float, read_to: int, end: int) -> None:
         if end < read_to:

@@ -3,6 +3,7 @@
 What is settled by that goes to the results; the rest waits in its queue.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -23,6 +24,13 @@ class Intake:
         self._judge = judge
         self._results = results
         self._soon = soon
+        self.came = asyncio.Event()
+        """Set when a request is taken; cleared by who waits for one."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything waits here, or is in flight and may come back."""
+        return any(len(partition) or partition.in_flight for partition in self._partitions.values())
 
     def accept(self, held: Held) -> None:
         """Takes a request that has just been read."""
@@ -31,6 +39,7 @@ class Intake:
             self._results.settle(held, outcome)
         else:
             held.partition.add(held, time.monotonic())
+            self.came.set()
             self._soon()
 
     def learnt(self, campaign_id: int) -> None:

@@ -15,7 +15,7 @@ from pulse.contracts.kafka import REQUESTS
 from pulse.runtime.process import pause
 
 log = structlog.get_logger()
-COMMIT_SECONDS = 0.5
+COMMIT_SECONDS, IDLE_COMMIT_SECONDS = 0.5, 1.0
 ANSWERS_SECONDS, RESULTS_SECONDS, LAST_COMMIT_SECONDS = 2.0, 2.0, 1.0
 LEAVE_SECONDS = 1.0
 """Usually milliseconds; where the group is being shared out anew at that moment, the others must give up first."""
@@ -47,6 +47,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         self._proven = proven
         self._make = make
         self._taken = asyncio.Event()
+        self._committed: dict[TopicPartition, int] = {}
         self._has_share = False
         self._answers = True
 
@@ -74,6 +75,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         now = time.monotonic()
         self._partitions.update({tp.partition: self._make(tp.partition, now) for tp in assigned})
         self._membership.reset()
+        self._committed.clear()
         self._has_share = True
         self._taken.set()
         log.info("partitions_taken", partitions=sorted(self._partitions))
@@ -122,12 +124,12 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
     # Commits
 
     async def _keep(self) -> None:
-        """Commits at once when partitions were taken, and then twice a second, work or not; until cancelled."""
+        """Commits when partitions were taken, then twice a second, while nothing is held once; until cancelled."""
         while True:
             self._taken.clear()
             if self._partitions:
                 await self._prove()
-            await pause(self._taken, COMMIT_SECONDS)
+            await pause(self._taken, COMMIT_SECONDS if self._intake.holds else IDLE_COMMIT_SECONDS)
 
     async def _prove(self) -> None:
         """One commit; its answer proves that the partitions were this process's when it was sent."""
@@ -135,7 +137,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         try:
             async with asyncio.timeout(self._membership.lasts):
                 await self._learn_positions()
-                positions, sent_at = self._positions(), time.monotonic()
+                positions, sent_at = self._news(), time.monotonic()
                 if not positions:
                     return
                 await self._consumer.commit(positions)
@@ -143,6 +145,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
             self._note(answers=False, error=error)
         else:
             self._note(answers=True)
+            if term == self._membership.term:
+                self._committed |= positions
             self._membership.proven(sent_at, term)
             self._proven()
 
@@ -150,6 +154,12 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ca
         for partition in list(self._partitions.values()):
             if partition.watermark.position is None:
                 partition.watermark.begin(await self._consumer.position(_of(partition)))
+
+    def _news(self) -> dict[TopicPartition, int]:
+        """What is not committed yet; with nothing new any one position, which proves the membership just as well."""
+        positions = self._positions()
+        news = {tp: offset for tp, offset in positions.items() if self._committed.get(tp) != offset}
+        return news or dict(list(positions.items())[:1])
 
     def _positions(self) -> dict[TopicPartition, int]:
         positions = {_of(p): p.watermark.position for p in self._partitions.values()}

@@ -23,7 +23,7 @@ async def keep_up(
         intake.sweep()
         now = time.monotonic()
         _measure(partitions, now - last)
-        metrics.KNOWLEDGE_AGE.set(knowledge.age(now))
+        metrics.KNOWLEDGE_AGE.set(knowledge.age(now) if intake.holds else 0)
         metrics.COMMIT_AGE.set(membership.age(now) if partitions else 0)
         last = now
 

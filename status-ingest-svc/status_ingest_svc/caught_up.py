@@ -1,4 +1,7 @@
-"""Each second a replica says up to when it has taken everything in; the sweeps of campaign-svc go by that."""
+"""Each second a replica says up to when it has taken everything in; the sweeps of campaign-svc go by that.
+
+While no device is at work it says it less often.
+"""
 
 import asyncio
 import time
@@ -13,6 +16,9 @@ from status_ingest_svc.leases import Lease
 from status_ingest_svc.patience import insist
 from status_ingest_svc.reports import Reports
 from status_ingest_svc.watermarks import Watermarks
+
+IDLE = 5
+"""So many times longer are the pauses while no device is at work: no sweep waits for anything then."""
 
 log = structlog.get_logger()
 
@@ -31,17 +37,20 @@ class CaughtUp:
         """Serves until cancelled; a question that is disturbed is asked anew."""
         metrics.caught_up(time.monotonic())
         while True:
+            active = True
             try:
-                await self._ask()
+                active = await self._ask()
             except (KafkaError, MqttError, TimeoutError) as error:
                 log.warning("not_caught_up", reason=repr(error), ordinal=self._lease.ordinal)
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._seconds if active else IDLE * self._seconds)
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
+        """Whether any device was at work."""
         asked = time.monotonic()
-        at = await insist(lambda: leases.clock(self._database))
+        at, active = await insist(lambda: leases.moment(self._database))
         ends = await self._watermarks.written()
         await self._reports.pass_marker()
         await self._watermarks.committed(ends)
         await insist(lambda: self._lease.caught_up(at))
         metrics.caught_up(asked)
+        return active

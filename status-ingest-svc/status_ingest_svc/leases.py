@@ -5,6 +5,7 @@ Times are the database's: the holders' clocks are not compared.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pulse.runtime.db import Pool
 
@@ -112,7 +113,16 @@ async def has_others(pool: Pool, holder: str) -> bool:
     )
 
 
-async def clock(pool: Pool) -> datetime:
-    """The database's time."""
-    at: datetime = await pool.fetchval("SELECT clock_timestamp()")
-    return at
+class Moment(NamedTuple):
+    """The database's time, and whether any device was at work by then: only of those does a sweep want to know."""
+
+    at: datetime
+    active: bool
+
+
+async def moment(pool: Pool) -> Moment:
+    [row] = await pool.fetch(
+        """SELECT clock_timestamp() AS at,
+                  EXISTS (SELECT FROM ota_device_status WHERE phase IN ('QUEUED', 'AT_WORK')) AS active"""
+    )
+    return Moment(row["at"], row["active"])

@@ -44,7 +44,7 @@ async def test_an_expired_ordinal_goes_to_the_next_with_what_its_holder_had_caug
     pool: db.Pool, seen: World
 ) -> None:
     lease = await leases.claim(pool, "dead", 15)
-    at = await leases.clock(pool)
+    at = (await leases.moment(pool)).at
     await lease.caught_up(at)
     await _expire(seen, 0)
     assert (await leases.claim(pool, "heir", 15)).ordinal == 0
@@ -67,7 +67,7 @@ async def test_the_old_holder_can_do_nothing_to_the_new_one(pool: db.Pool, seen:
     before = await seen.members()
     with pytest.raises(LeaseLost):
         await old.renew()
-    await old.caught_up(await leases.clock(pool))
+    await old.caught_up((await leases.moment(pool)).at)
     await old.release()
     await old.delete()
     assert await seen.members() == before
@@ -75,7 +75,7 @@ async def test_the_old_holder_can_do_nothing_to_the_new_one(pool: db.Pool, seen:
 
 async def test_caught_up_never_goes_back(pool: db.Pool, seen: World) -> None:
     lease = await leases.claim(pool, "h", 15)
-    first, second = await leases.clock(pool), await leases.clock(pool)
+    first, second = (await leases.moment(pool)).at, (await leases.moment(pool)).at
     await lease.caught_up(second)
     await lease.caught_up(first)
     assert (await seen.members())[0]["caught_up_at"] == second

@@ -212,6 +212,7 @@ async def test_one_that_is_killed_and_started_again_does_not_hold_up_the_results
 async def test_an_abandoned_member_holds_back_what_all_have_caught_up_with(
     service: Service, seen: World, dead: int
 ) -> None:
+    await seen.campaign(names(1), DISPATCHED)
     replicas = [await service.start(INGEST_LEASE_SECONDS="6") for _ in range(2)]
     await eventually(lambda: _caught_up_after(seen, THE_PAST))
     for replica in replicas[:dead]:
@@ -219,6 +220,25 @@ async def test_an_abandoned_member_holds_back_what_all_have_caught_up_with(
     killed = await _now(seen)
     await asyncio.sleep(2)
     assert await _caught_up(seen) < killed
+
+
+async def test_while_no_device_is_at_work_it_says_a_fifth_as_often_how_far_it_is(service: Service, seen: World) -> None:
+    await seen.sql.execute("UPDATE ota_device_status SET status = 'FAILED' WHERE phase IN ('QUEUED', 'AT_WORK')")
+    async with service.running(CAUGHT_UP_SECONDS="0.2"):
+        await eventually(lambda: _caught_up_after(seen, THE_PAST))
+        idle = await _times_said(seen)
+        await seen.campaign(names(1), DISPATCHED)
+        await asyncio.sleep(1.5)
+        assert await _times_said(seen) > 2 * idle > 0
+
+
+async def _times_said(seen: World) -> int:
+    """In two seconds and a half."""
+    said = set()
+    for _ in range(50):
+        said.add(await _caught_up(seen))
+        await asyncio.sleep(0.05)
+    return len(said)
 
 
 async def _report(fleet: Devices, campaign: int, reporters: list[str]) -> None:

@@ -14,6 +14,8 @@ from pulse.runtime.kafka_cluster import Cluster
 from pulse.runtime.process import pause
 
 POLL_MS = 500
+FETCH_MS = 2_000
+"""With one partition a long poll holds up nobody: the first record ends it."""
 RETRY_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 _PARTITION = TopicPartition(CONTROL.name, 0)
@@ -55,6 +57,7 @@ class ControlTopic:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=5_000,
+            fetch_max_wait_ms=FETCH_MS,
             metadata_max_age_ms=METADATA_MS,
         )
         try:

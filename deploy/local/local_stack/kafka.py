@@ -98,7 +98,8 @@ class Kafka:
             "log.segment.bytes": str(64 * 1024 * 1024),
             "log.retention.check.interval.ms": "30000",
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
-            "broker.heartbeat.interval.ms": "500",
+            "broker.heartbeat.interval.ms": "1000",
+            "metadata.max.idle.interval.ms": "5000",  # an idle controller writes a record so often
             "broker.session.timeout.ms": "3000",
             "num.network.threads": "2",
             "num.io.threads": "4",

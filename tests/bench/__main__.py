@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from tests.bench import abort, creation, dispatcher, fleet, ingest, options, rate, report, scaling, site, size
+from tests.bench import abort, creation, dispatcher, fleet, idle, ingest, options, rate, report, scaling, site, size
 from tests.bench.figures import Section
 from tests.bench.options import Options, Refused
 from tests.bench.say import teller
@@ -18,6 +18,7 @@ MEASURES = {
     "abort": abort.measure,
     "size": size.measure,
     "scaling": scaling.measure,
+    "idle": idle.measure,
     "fleet": fleet.measure,
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("dispatcher", "ingest", "creation", "rate", "abort", "size", "fleet", "scaling")
+PARTS = ("dispatcher", "ingest", "creation", "rate", "abort", "size", "fleet", "idle", "scaling")
 """In the order in which they run."""
 DEFAULT_PARTS = PARTS[:-1]
 MOST_RUNS = 20

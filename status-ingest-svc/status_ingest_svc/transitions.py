@@ -18,8 +18,9 @@ from status_ingest_svc import metrics
 MOST = 20_000
 CHUNK = 1_000
 """So many are handed to the producer before other work of the loop has its turn."""
-LINGER_SECONDS = 0.01
-"""What comes within so long after the first goes out together with it."""
+LINGER_SECONDS = 0.05
+"""What comes within so long after the first goes out together with it: a request for each partition costs Kafka and
+this process more than what it carries."""
 
 
 class Transitions:

@@ -6,6 +6,7 @@ three.
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -16,7 +17,13 @@ from pulse.runtime.kafka import watched
 
 T = TypeVar("T")
 Headers: TypeAlias = list[tuple[str, bytes]]
-_partition_of = DefaultPartitioner()
+_default = DefaultPartitioner()
+
+
+@lru_cache(maxsize=65_536)
+def _partition_of(key: bytes, partitions: tuple[int, ...]) -> int:
+    """As the client would choose it; remembered, since a device speaks several times and the hash is plain Python."""
+    return int(_default(key, partitions, partitions))
 
 
 class Record(NamedTuple, Generic[T]):
@@ -50,13 +57,13 @@ class Batch(Generic[T]):
 
 async def gather(kafka: AIOKafkaProducer, topic: Topic, records: Iterable[Record[T]]) -> list[Batch[T]]:
     """The records as batches, in which those of a partition keep their order. Raises KafkaError."""
-    partitions = sorted(await kafka.partitions_for(topic.name))
+    partitions = tuple(sorted(await kafka.partitions_for(topic.name)))
     full: list[Batch[T]] = []
     filling: dict[int, Batch[T]] = {}
     for record in records:
         number = record.partition
         if number is None:
-            number = _partition_of(record.key, partitions, partitions)
+            number = _partition_of(record.key, partitions)
         batch = filling.get(number)
         if batch is None:
             batch = filling[number] = Batch(kafka, number)

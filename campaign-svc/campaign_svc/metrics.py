@@ -16,6 +16,11 @@ ASIDE = Gauge(
 RACES = Counter("pulse_loop_races_total", "Transactions of the loops that met another one and were tried again")
 CLAIMED = Counter("pulse_devices_claimed_total", "Rows that went from PENDING to QUEUED")
 SKIPPED_SUPERSEDED = Counter("pulse_devices_superseded_total", "Rows skipped because a newer campaign had succeeded")
+SKIPPED_UNFIT = Counter(
+    "pulse_devices_unfit_total",
+    "Rows that a claim skipped: the device's type or version no longer fits, or it is not registered any more",
+    ["reason"],
+)
 UNSENT = Counter("pulse_requests_unsent_total", "Dispatch requests that Kafka did not take; the sweep heals their rows")
 SWEPT = Counter("pulse_devices_swept_total", "Rows that a sweep moved", ["sweep"])
 CHANGES = Counter("pulse_campaign_changes_total", "Control changes that the judge made", ["event", "reason"])

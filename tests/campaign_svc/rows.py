@@ -61,7 +61,7 @@ class Fleet:
         await self.pool.execute(
             """TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ota_campaign_reasons,
                    ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members,
-                   ota_failed_attempts
+                   ota_failed_attempts, devices, device_totals
                CASCADE"""
         )
         # Kafka outlives a module's database: no two campaigns of a test run have the same number.
@@ -105,7 +105,23 @@ class Fleet:
             prefix,
             [sum(sizes[: n + 1]) for n in range(len(sizes))],
         )
+        await self.register(fields["tenant_id"], *(f"{prefix}{n}" for n in range(devices)))
         return number
+
+    async def register(self, tenant: str, *devices: str, device_type: str = "gw2", version: str | None = None) -> None:
+        """Devices as the registry has them; those that it has already are as given from now on."""
+        await self.pool.execute(
+            """INSERT INTO devices AS d (tenant_id, device_id, device_type, current_version)
+               SELECT $1, id, $3, $4 FROM unnest($2::text[]) id ON CONFLICT (tenant_id, device_id)
+               DO UPDATE SET device_type = excluded.device_type, current_version = excluded.current_version""",
+            tenant,
+            list(devices),
+            device_type,
+            version,
+        )
+
+    async def unregister(self, *devices: str) -> None:
+        await self.pool.execute("DELETE FROM devices WHERE device_id = ANY ($1::text[])", list(devices))
 
     async def _stages(self, number: int, gates: tuple[Gate, ...], last_rate: int) -> None:
         stages = [(g.rate, True, g.soak_seconds, g.min_success, g.approval) for g in gates]
@@ -129,6 +145,7 @@ class Fleet:
         } | given
         names, places = ", ".join(fields), ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         await self.pool.execute(f"INSERT INTO ota_device_status ({names}) VALUES ({places})", *fields.values())
+        await self.register(fields["tenant_id"], device_id)
 
     async def move(self, campaign_id: int, status: str, *devices: str, **given: Any) -> None:
         """What ingest would have written: devices (all, if none is named) get a status."""

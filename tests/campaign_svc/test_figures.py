@@ -58,7 +58,7 @@ async def register(fleet: Fleet, devices: int, prefix: str = "d", version: str |
 async def claim(loops: Pool, campaign: int, most: int = 1000) -> list[rollout_store.Claimed]:
     async with transaction(loops) as conn:
         await rollout_store.lock_claims(conn, TENANT)
-        return await rollout_store.claim(conn, campaign, [0], most, timedelta(minutes=1))
+        return (await rollout_store.claim(conn, campaign, [0], most, timedelta(minutes=1)))[0]
 
 
 async def take(ingest: Pool, campaign: int, said: Sequence[Said]) -> None:

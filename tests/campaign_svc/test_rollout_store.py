@@ -7,7 +7,7 @@ from itertools import product
 import asyncpg
 import pytest
 
-from campaign_svc.engine import rollout_store
+from campaign_svc.engine import rollout_store, take_in_store
 from pulse.contracts.status import Event, Row, Status, Wait, step
 from pulse.runtime.db import Connection, Pool, transaction
 from tests.campaign_svc.rows import Fleet
@@ -23,6 +23,8 @@ EVENTS: dict[Event, Callable[[Connection, int], Awaitable[object]]] = {
     ),
     Event.END: lambda conn, c: rollout_store.end_pending(conn, c, 10_000, "aborted"),
     Event.SUPERSEDED: lambda conn, c: rollout_store.skip_superseded(conn, c, [0], 10_000),
+    Event.UNFIT: lambda conn, c: rollout_store.claim(conn, c, [0], 10_000, HOLD),
+    Event.TAKE_IN: lambda conn, c: take_in_store.take_in(conn, c, 10_000),
     Event.RETRY: lambda conn, c: rollout_store.retry_failed(conn, c, 10_000, datetime.now(UTC)),
 }
 
@@ -42,7 +44,7 @@ def name(row: Row) -> str:
     return f"{row.status}-{row.attempt}-{row.failures}-{row.wait}"
 
 
-async def put(fleet: Fleet, campaign_id: int, rows: list[Row]) -> None:
+async def put(fleet: Fleet, campaign_id: int, rows: list[Row], skip_reason: str = "aborted") -> None:
     for row in rows:
         await fleet.row(
             campaign_id,
@@ -51,6 +53,7 @@ async def put(fleet: Fleet, campaign_id: int, rows: list[Row]) -> None:
             attempt=row.attempt,
             failures=row.failures,
             wait=row.wait,
+            skip_reason=skip_reason if row.status is Status.SKIPPED else None,
             not_after=LONG_AGO,
             dispatched_at=LONG_AGO if row.attempt else None,
             completed_at=LONG_AGO if row.status in {Status.SUCCESS, Status.FAILED, Status.SKIPPED} else None,
@@ -65,8 +68,10 @@ def as_row(found: asyncpg.Record) -> Row:
 @pytest.mark.parametrize("event", EVENTS)
 async def test_sql_does_to_every_row_what_the_rules_say(fleet: Fleet, loops: Pool, event: Event) -> None:
     rows = every_row()
-    campaign = await fleet.campaign()
-    await put(fleet, campaign, rows)
+    campaign = await fleet.campaign(take_in_after="")
+    await put(fleet, campaign, rows, "wrong_device_type" if event is Event.TAKE_IN else "aborted")
+    if event is Event.UNFIT:
+        await fleet.unregister(*map(name, rows))
     if event is Event.SUPERSEDED:
         newer = await fleet.campaign()
         for row in rows:
@@ -84,7 +89,7 @@ async def test_a_claim_counts_the_attempt_and_starts_the_progress_again(fleet: F
     campaign = await fleet.campaign()
     await fleet.row(campaign, "d1", "PENDING", attempt=2, failures=1, progress_pct=70, wait="retry", rank=5)
     async with transaction(loops) as conn:
-        [claimed] = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
+        [claimed], _ = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
         later = await conn.fetchval("SELECT clock_timestamp()")
     row = await fleet.device(campaign, "d1")
     assert (claimed.device_id, claimed.attempt, claimed.rank) == ("d1", 3, 5)
@@ -100,8 +105,8 @@ async def test_rows_are_claimed_in_the_order_of_being_due_and_then_of_rank(fleet
         "UPDATE ota_device_status SET next_attempt_at = now() + interval '1 minute' WHERE device_id = 'd1'"
     )
     async with transaction(loops) as conn:
-        first = await rollout_store.claim(conn, campaign, [0], 2, HOLD)
-        second = await rollout_store.claim(conn, campaign, [0], 2, HOLD)
+        first, _ = await rollout_store.claim(conn, campaign, [0], 2, HOLD)
+        second, _ = await rollout_store.claim(conn, campaign, [0], 2, HOLD)
     assert {c.device_id for c in first} == {"d2", "d3"}
     assert {c.device_id for c in second} == {"d0"}
 
@@ -110,7 +115,7 @@ async def test_a_device_that_another_campaign_updates_is_not_claimed(fleet: Flee
     busy, waiting = await fleet.campaign(3), await fleet.campaign(3)
     await fleet.move(busy, "DOWNLOADING", "d1", attempt=1)
     async with transaction(loops) as conn:
-        claimed = await rollout_store.claim(conn, waiting, [0], 10, HOLD)
+        claimed, _ = await rollout_store.claim(conn, waiting, [0], 10, HOLD)
     assert {c.device_id for c in claimed} == {"d0", "d2"}
 
 
@@ -118,7 +123,7 @@ async def test_rows_that_ingest_holds_are_left_for_the_next_tick(fleet: Fleet, l
     campaign = await fleet.campaign(2)
     async with transaction(fleet.pool) as ingest, transaction(loops) as conn:
         await ingest.fetch("SELECT FROM ota_device_status WHERE device_id = 'd0' FOR UPDATE")
-        claimed = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
+        claimed, _ = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
     assert [c.device_id for c in claimed] == ["d1"]
 
 
@@ -178,7 +183,7 @@ async def test_a_superseded_device_is_skipped_and_an_older_success_does_not_coun
     await fleet.move(newer, "SUCCESS", "d1")
     async with transaction(loops) as conn:
         assert await rollout_store.skip_superseded(conn, campaign, [0], 10) == 1
-        claimed = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
+        claimed, _ = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
     assert (await fleet.device(campaign, "d1"))["skip_reason"] == "superseded"
     assert {c.device_id for c in claimed} == {"d0", "d2"}
 

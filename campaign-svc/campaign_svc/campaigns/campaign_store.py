@@ -210,6 +210,11 @@ async def begin_stage(conn: Connection, campaign_id: int) -> None:
     )
 
 
+async def look_again(conn: Connection, campaign_id: int) -> None:
+    """Devices that were skipped when the campaign was made are looked at once more, by the loops."""
+    await conn.execute("UPDATE ota_campaigns SET take_in_after = '' WHERE id = $1", campaign_id)
+
+
 async def set_rate(conn: Connection, campaign_id: int, rate: int) -> None:
     """Devices per minute, for the current stage and all later ones."""
     await conn.execute("UPDATE ota_campaigns SET rollout_rate = $2 WHERE id = $1", campaign_id, rate)

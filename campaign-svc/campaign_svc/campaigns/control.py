@@ -37,6 +37,8 @@ class Control:
                 raise FirmwareWithdrawn(f"firmware version {campaign.firmware_version} is withdrawn")
             event = "started" if campaign.status == S.CREATED else "resumed"
             await store.begin_stage(conn, campaign_id)
+            if campaign.status == S.CREATED:
+                await store.look_again(conn, campaign_id)
             await self._change(conn, campaign_id, S.RUNNING, event, None, reason)
         return await self._announced(campaign_id)
 

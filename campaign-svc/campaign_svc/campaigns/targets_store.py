@@ -7,13 +7,13 @@ from typing import Any
 
 from campaign_svc.campaigns.campaign_schemas import NewStage
 from campaign_svc.campaigns.campaign_store import Firmware
+from campaign_svc.fitness import unfit
 from pulse.runtime.db import Connection
 
 SKIPPED_LAST = 2**62
 """Raises halved hashes above those that are lowered as much: by one number a million rows are sorted fastest."""
-_TARGETS = """targets AS {materialized} (
-    SELECT m.device_id, CASE WHEN d.device_type <> $4 THEN 'wrong_device_type'
-                             WHEN d.current_version = $3 THEN 'already_on_version' END AS skip
+_TARGETS = f"""targets AS {{materialized}} (
+    SELECT m.device_id, {unfit("$4", "$3")} AS skip
       FROM device_group_members m JOIN devices d USING (tenant_id, device_id)
      WHERE m.tenant_id = $1 AND m.group_id = $2)"""
 _INSERT = f"""

@@ -12,6 +12,7 @@ from campaign_svc.engine.agreement import Agreement
 from campaign_svc.engine.aside import Aside
 from campaign_svc.engine.control_topic import ControlTopic
 from campaign_svc.engine.judge import judge
+from campaign_svc.engine.live import LiveCampaign
 from campaign_svc.engine.live_store import live_ids, look
 from campaign_svc.engine.progress import Progress
 from campaign_svc.engine.retention import Retention
@@ -117,8 +118,10 @@ class Engine:
         Looked at without a lock first: a campaign that asks for nothing costs a few reads and no commit.
         """
         until = time.monotonic() + self._settings.tick_seconds
-        async with self._pool.acquire(timeout=10) as conn:
-            seen = await look(conn, campaign_id, self._settings.sweep_grace_seconds)
+        seen = await self._look(campaign_id)
+        if seen is not None and seen.taking_in:
+            await self._progress.take_in(seen, until)
+            seen = await self._look(campaign_id)
         if seen is None:
             return
         SHOWN.note(seen)
@@ -129,3 +132,7 @@ class Engine:
         await self._progress.end(seen, until)
         if releasable(seen, self._settings.look_ahead_seconds):
             await self._rollout.release(seen, until)
+
+    async def _look(self, campaign_id: int) -> LiveCampaign | None:
+        async with self._pool.acquire(timeout=10) as conn:
+            return await look(conn, campaign_id, self._settings.sweep_grace_seconds)

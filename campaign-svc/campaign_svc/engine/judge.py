@@ -46,14 +46,15 @@ Verdict: TypeAlias = Change | StageMoved | StagePassed | Ended
 
 
 def judge(campaign: LiveCampaign) -> Verdict | None:
-    """What is to be done, the most urgent thing first; None: nothing. While a retry is worked off, judgement waits."""
+    """What is to be done, the most urgent thing first; None: nothing. Judgement waits while rows become PENDING again:
+    a retry that is worked off, devices that are taken in at the start."""
     if campaign.status is CampaignStatus.ABORTED:
         return Ended() if campaign.unfinished == 0 else None
     running = campaign.status is CampaignStatus.RUNNING
     if running and campaign.firmware.withdrawn:
         detail = f"firmware {campaign.firmware.version} was withdrawn"
         return Change(CampaignStatus.PAUSED, "paused", "firmware_withdrawn", detail)
-    if campaign.retrying:
+    if campaign.retrying or campaign.taking_in:
         return None
     if running and must_abort(campaign.abort, campaign.outcomes):
         return _abort(campaign)

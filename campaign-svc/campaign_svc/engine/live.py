@@ -65,7 +65,8 @@ class Firmware:
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
     """A campaign that the tick works on. `now` is the database's clock; `overdue` and `silent` say what to sweep,
-    `slow` that it does not keep up with its rate."""
+    `slow` that it does not keep up with its rate, `taking_in` that the devices that were skipped when it was made are
+    not all looked at again yet."""
 
     id: int
     tenant_id: str
@@ -84,6 +85,7 @@ class LiveCampaign:
     overdue: bool
     silent: bool
     slow: bool = False
+    taking_in: bool = False
 
     @property
     def stage(self) -> Stage:

@@ -124,4 +124,5 @@ def _campaign(row: Record, stages: tuple[Stage, ...]) -> LiveCampaign:
         overdue=bool(row["overdue"]),
         silent=bool(row["silent"]),
         slow=row["slow_since"] is not None,
+        taking_in=row["take_in_after"] is not None,
     )

@@ -7,7 +7,7 @@ import structlog
 
 from campaign_svc import changes
 from campaign_svc.announce import Announcer
-from campaign_svc.engine import rollout_store, stage_store
+from campaign_svc.engine import rollout_store, stage_store, take_in_store
 from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, Verdict, judge
 from campaign_svc.engine.live import LiveCampaign, StageStatus
 from campaign_svc.engine.live_store import take
@@ -56,6 +56,11 @@ class Progress:
         """An operator's retry of all failed devices is worked off."""
         if seen.retrying:
             await self._in_chunks(seen, _retry_failed, until)
+
+    async def take_in(self, seen: LiveCampaign, until: float) -> None:
+        """What was skipped when the campaign was made is looked at again, before anything is released."""
+        if seen.taking_in:
+            await self._in_chunks(seen, _take_in, until)
 
     async def _in_chunks(self, seen: LiveCampaign, work: Work, until: float) -> None:
         """One chunk a transaction, so that an operator's change never waits long for the campaign's row."""
@@ -106,6 +111,19 @@ async def _retry_failed(conn: Connection, campaign: LiveCampaign, most: int) -> 
         return 0
     moved = await rollout_store.retry_failed(conn, campaign.id, most, campaign.retry_before)
     return _swept("retried", campaign, moved)
+
+
+async def _take_in(conn: Connection, campaign: LiveCampaign, most: int) -> int:
+    if not campaign.taking_in:
+        return 0
+    if skip_reason(campaign) is not None:
+        await take_in_store.drop(conn, campaign.id)
+        return 0
+    looked, taken = await take_in_store.take_in(conn, campaign.id, most)
+    if taken:
+        await changes.note(conn, campaign.id, event="taken_in", by=None, evidence={"devices": taken})
+    _swept("taken_in", campaign, taken)
+    return looked
 
 
 def _swept(sweep: str, campaign: LiveCampaign, moved: int) -> int:

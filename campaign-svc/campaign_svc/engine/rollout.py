@@ -12,7 +12,7 @@ from campaign_svc.engine.pace import Pace, pace_of
 from campaign_svc.engine.policy import releases
 from campaign_svc.engine.requests import send_requests
 from campaign_svc.engine.rollout_store import Claimed
-from campaign_svc.metrics import CLAIMED, SKIPPED_SUPERSEDED
+from campaign_svc.metrics import CLAIMED, SKIPPED_SUPERSEDED, SKIPPED_UNFIT
 from campaign_svc.settings import CampaignSettings
 from pulse.contracts.status import CampaignStatus, Status
 from pulse.runtime.db import Pool, transaction
@@ -21,7 +21,7 @@ from pulse.runtime.tracing import TRACES
 
 def releasable(campaign: LiveCampaign, look_ahead: float) -> int:
     """How many devices the campaign may release now; 0 too when none is due."""
-    if campaign.status is not CampaignStatus.RUNNING or campaign.past_end or campaign.retrying:
+    if campaign.status is not CampaignStatus.RUNNING or campaign.past_end or campaign.retrying or campaign.taking_in:
         return 0
     if campaign.firmware.withdrawn or not any(stage.due for stage in campaign.open_stages):
         return 0
@@ -84,5 +84,9 @@ class Rollout:
                 SKIPPED_SUPERSEDED.inc(skipped)
                 return _Claim(campaign, pace, [], more=True)
             hold = pace.hold(settings.look_ahead_seconds, campaign.attempt_timeout_seconds)
-            rows = await rollout_store.claim(conn, campaign.id, stages, most, hold)
-            return _Claim(campaign, pace, rows, more=len(rows) == most < wanted)
+            rows, unfit = await rollout_store.claim(conn, campaign.id, stages, most, hold)
+            if unfit:  # where there are some there may be many: they are not to come one claim after the other
+                unfit += await rollout_store.skip_unfit(conn, campaign.id, stages, settings.claim_max)
+            for reason, devices in unfit.items():
+                SKIPPED_UNFIT.labels(reason).inc(devices)
+            return _Claim(campaign, pace, rows, more=bool(unfit) or len(rows) == most < wanted)

@@ -32,13 +32,22 @@ class CampaignStatus(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a device's row. Results and reports carry an attempt, the others do not."""
+    """What can happen to a device's row. Results and reports carry an attempt, the others do not.
+
+    UNFIT: a claim finds that the device no longer fits the firmware, or is not registered any more. TAKE_IN: at the
+    campaign's start a device that did not fit when it was made does. EXCLUDE: an operator takes a device out; GIVE_UP:
+    the same in an aborted campaign, where what is at work need not be waited for.
+    """
 
     CLAIM = "claim"
     OVERDUE = "overdue"
     TIMEOUT = "timeout"
     END = "end"
     SUPERSEDED = "superseded"
+    UNFIT = "unfit"
+    TAKE_IN = "take in"
+    EXCLUDE = "exclude"
+    GIVE_UP = "give up"
     RETRY = "retry"
     PUBLISHED = "PUBLISHED"
     NO_SUBSCRIBER = "NO_SUBSCRIBER"
@@ -87,6 +96,16 @@ RESULTS = frozenset({E.PUBLISHED, E.NO_SUBSCRIBER, E.REFUSED, E.RETURNED, E.EXPI
 REPORTS = frozenset({E.DOWNLOADING, E.INSTALLING, E.SUCCESS, E.FAILED})
 _DOWNLOAD_FROM = frozenset({S.QUEUED, S.DISPATCHED})
 _INSTALL_FROM = _DOWNLOAD_FROM | {S.DOWNLOADING}
+EXCLUDABLE = frozenset({S.PENDING, S.QUEUED})
+"""What an operator may take out of a live campaign: nothing of it is with the device yet, as far as is known."""
+GIVEN_UP = EXCLUDABLE | AT_WORK
+"""What an operator may take out of an aborted campaign."""
+_SKIPPED_FROM: dict[Event, frozenset[Status]] = {
+    E.SUPERSEDED: frozenset({S.PENDING}),
+    E.UNFIT: frozenset({S.PENDING}),
+    E.EXCLUDE: EXCLUDABLE,
+    E.GIVE_UP: GIVEN_UP,
+}
 
 
 def step(row: Row, event: Event, *, attempt: int | None = None, max_attempts: int = 3) -> tuple[Row, Effect]:
@@ -112,8 +131,10 @@ def _own(row: Row, event: Event, max_attempts: int) -> tuple[Row, Effect]:
         return _fail(row, max_attempts)
     if event is E.END and status is S.PENDING:
         return _to(Row(S.FAILED if row.failures else S.SKIPPED, row.attempt, row.failures))
-    if event is E.SUPERSEDED and status is S.PENDING:
+    if status in _SKIPPED_FROM.get(event, ()):
         return _to(Row(S.SKIPPED, row.attempt, row.failures))
+    if event is E.TAKE_IN and status is S.SKIPPED and row.attempt == 0:
+        return _to(Row(S.PENDING, 0, 0))
     if event is E.RETRY and status is S.FAILED:
         return _to(Row(S.PENDING, row.attempt, 0))
     if event is E.HEARD and status is S.PENDING and row.wait is Wait.OFFLINE:

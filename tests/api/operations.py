@@ -106,6 +106,11 @@ async def approval(world: World) -> tuple[str, object]:
     return f"{CAMPAIGNS}/{made['id']}/stages/0/approve", None
 
 
+async def exclusion(world: World) -> tuple[str, object]:
+    made = await world.campaign()
+    return f"{CAMPAIGNS}/{made['id']}/devices/{made['target_group_id']}-0/skip", {"reason": "in repair"}
+
+
 async def overview(world: World) -> tuple[str, object]:
     await world.campaign("RUNNING")
     return "/customer/ota/overview", None
@@ -151,6 +156,7 @@ OPERATIONS = {
     ),
     "POST /customer/ota/campaigns/{campaign_id}/stages/{number}/approve": Operation(APPROVERS, 200, approval),
     "GET /customer/ota/campaigns/{campaign_id}/devices": Operation(VIEWERS, 200, on_campaign("/devices")),
+    "POST /customer/ota/campaigns/{campaign_id}/devices/{device_id}/skip": Operation(OPERATORS, 200, exclusion),
     "GET /customer/ota/campaigns/{campaign_id}/timeline": Operation(VIEWERS, 200, on_campaign("/timeline")),
     "GET /customer/ota/campaigns/{campaign_id}/history": Operation(VIEWERS, 200, on_campaign("/history")),
     "GET /customer/ota/campaigns/{campaign_id}/events": Operation(VIEWERS, 200, on_campaign("/events")),

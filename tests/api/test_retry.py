@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pulse.contracts.kafka import CONTROL, CampaignControl, decoder
-from tests.api.world import CAMPAIGNS, World
+from tests.api.world import CAMPAIGNS, DEVICES, World
 
 
 async def state(world: World, campaign: dict[str, Any]) -> dict[str, Any]:
@@ -47,6 +47,25 @@ async def test_an_unknown_device_changes_nothing(world: World) -> None:
     refusal = await world.api.refused("POST", f"{CAMPAIGNS}/{campaign['id']}/retry", wrong)
     assert refusal == (422, "unknown_device", ["device_ids.1"])
     assert (await state(world, campaign))["failed"] == 1
+
+
+async def test_a_device_that_is_gone_is_not_retried_and_is_unknown_by_name(world: World) -> None:
+    campaign = await world.campaign("COMPLETED")
+    path, gone = f"{CAMPAIGNS}/{campaign['id']}/retry", campaign["target_group_id"] + "-0"
+    await world.fail(campaign["id"], campaign["target_group_id"] + "-1")
+    assert (await world.api.as_("admin").ask("DELETE", f"{DEVICES}/{gone}")).status_code == 204
+    refusal = await world.api.refused("POST", path, {"device_ids": [campaign["target_group_id"] + "-1", gone]})
+    assert refusal == (422, "unknown_device", ["device_ids.1"])
+    assert (await state(world, campaign))["failed"] == 2
+    assert await world.api.post(path, status=202) == {"accepted": 1}
+    assert (await events(world, campaign))[-1] == ("reopened", {"devices": 1})
+
+
+async def test_a_campaign_of_which_all_failed_devices_are_gone_stays_completed(world: World) -> None:
+    campaign = await world.campaign("COMPLETED")
+    await world.api.as_("admin").ask("DELETE", f"{DEVICES}/{campaign['target_group_id']}-0")
+    assert await world.api.post(f"{CAMPAIGNS}/{campaign['id']}/retry", status=202) == {"accepted": 0}
+    assert (await state(world, campaign))["status"] == "COMPLETED"
 
 
 async def test_a_completed_campaign_reopens_under_a_new_epoch_that_is_announced(world: World) -> None:

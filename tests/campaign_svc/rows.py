@@ -61,9 +61,10 @@ class Fleet:
         await self.pool.execute(
             """TRUNCATE ota_campaigns, ota_device_status, ota_campaign_counters, ota_campaign_reasons,
                    ota_campaign_failures, ota_campaign_pace, ota_campaign_history, tenant_failures, ingest_members,
-                   ota_failed_attempts, devices, device_totals
+                   ota_failed_attempts
                CASCADE"""
         )
+        await self.pool.execute("DELETE FROM devices")  # their figures go by triggers
         # Kafka outlives a module's database: no two campaigns of a test run have the same number.
         await self.pool.execute(f"ALTER TABLE ota_campaigns ALTER COLUMN id RESTART WITH {time.time_ns() // 1000}")
 

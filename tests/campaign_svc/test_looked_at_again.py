@@ -92,9 +92,7 @@ async def test_many_devices_that_do_not_fit_do_not_slow_the_release_of_others(fl
     assert await fleet.statuses(campaign) == {"SKIPPED": 2_999, "QUEUED": 1}
 
 
-async def test_a_device_at_work_for_another_campaign_is_judged_when_that_has_ended(
-    fleet: Fleet, loops: Pool
-) -> None:
+async def test_a_device_at_work_for_another_campaign_is_judged_when_that_has_ended(fleet: Fleet, loops: Pool) -> None:
     going_back, campaign = await fleet.campaign(2, firmware_version="1.0"), await fleet.campaign(2)
     await fleet.move(going_back, "INSTALLING", attempt=1)
     await fleet.register(TENANT, "d0", "d1", version="2.1.0")

@@ -7,10 +7,18 @@ from itertools import product
 import asyncpg
 import pytest
 
+from campaign_svc.campaigns import exclusion_store
 from campaign_svc.engine import rollout_store, take_in_store
-from pulse.contracts.status import Event, Row, Status, Wait, step
+from pulse.contracts.status import EXCLUDABLE, GIVEN_UP, Event, Row, Status, Wait, step
 from pulse.runtime.db import Connection, Pool, transaction
 from tests.campaign_svc.rows import Fleet
+
+
+async def exclude_all(conn: Connection, campaign: int, allowed: frozenset[Status]) -> None:
+    rows = await conn.fetch("SELECT device_id FROM ota_device_status WHERE campaign_id = $1", campaign)
+    for row in rows:
+        await exclusion_store.exclude(conn, campaign, row["device_id"], allowed)
+
 
 MAX_ATTEMPTS = 3
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +33,8 @@ EVENTS: dict[Event, Callable[[Connection, int], Awaitable[object]]] = {
     Event.SUPERSEDED: lambda conn, c: rollout_store.skip_superseded(conn, c, [0], 10_000),
     Event.UNFIT: lambda conn, c: rollout_store.claim(conn, c, [0], 10_000, HOLD),
     Event.TAKE_IN: lambda conn, c: take_in_store.take_in(conn, c, 10_000),
+    Event.EXCLUDE: lambda conn, c: exclude_all(conn, c, EXCLUDABLE),
+    Event.GIVE_UP: lambda conn, c: exclude_all(conn, c, GIVEN_UP),
     Event.RETRY: lambda conn, c: rollout_store.retry_failed(conn, c, 10_000, datetime.now(UTC)),
 }
 
@@ -119,6 +129,21 @@ async def test_a_device_that_another_campaign_updates_is_not_claimed(fleet: Flee
     assert {c.device_id for c in claimed} == {"d0", "d2"}
 
 
+async def test_a_device_taken_out_while_queued_is_held_for_its_request(fleet: Fleet, loops: Pool) -> None:
+    left, waiting = await fleet.campaign(2), await fleet.campaign(2)
+    async with transaction(loops) as conn:
+        assert len((await rollout_store.claim(conn, left, [0], 10, HOLD))[0]) == 2
+        assert await exclusion_store.exclude(conn, left, "d0", EXCLUDABLE) == "QUEUED"
+    await fleet.move(left, "SUCCESS", "d1")
+    async with transaction(loops) as conn:
+        claimed, _ = await rollout_store.claim(conn, waiting, [0], 10, HOLD)
+        assert [c.device_id for c in claimed] == ["d1"], "the request of d0 may still be published"
+    await fleet.pass_not_after(left, ["d0"])
+    async with transaction(loops) as conn:
+        claimed, _ = await rollout_store.claim(conn, waiting, [0], 10, HOLD)
+        assert [c.device_id for c in claimed] == ["d0"]
+
+
 async def test_rows_that_ingest_holds_are_left_for_the_next_tick(fleet: Fleet, loops: Pool) -> None:
     campaign = await fleet.campaign(2)
     async with transaction(fleet.pool) as ingest, transaction(loops) as conn:
@@ -196,6 +221,19 @@ async def test_a_retry_takes_what_failed_before_it_and_nothing_that_failed_since
     async with transaction(loops) as conn:
         assert await rollout_store.retry_failed(conn, campaign, 10, asked) == 1
     assert (await fleet.device(campaign, "new"))["status"] == "FAILED"
+    assert (await fleet.get(campaign))["retry_before"] is None
+
+
+async def test_a_retry_is_done_although_devices_that_are_gone_stay_failed(fleet: Fleet, loops: Pool) -> None:
+    asked = datetime.now(UTC)
+    campaign = await fleet.campaign(retry_before=asked)
+    for device in ("gone", "there"):
+        await fleet.row(campaign, device, "FAILED", attempt=3, failures=3, completed_at=LONG_AGO)
+    await fleet.unregister("gone")
+    async with transaction(loops) as conn:
+        assert await rollout_store.retry_failed(conn, campaign, 10, asked) == 1
+    assert await fleet.statuses(campaign) == {"FAILED": 1, "PENDING": 1}
+    assert (await fleet.device(campaign, "gone"))["status"] == "FAILED"
     assert (await fleet.get(campaign))["retry_before"] is None
 
 

@@ -121,6 +121,7 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     device: str
     status: str
     digest: str
+    skip_reason: str | None = None
 
 
 class Unfinished(Event, frozen=True, kw_only=True, tag="unfinished"):

@@ -156,6 +156,10 @@ def test_the_shortest_window_is_shown() -> None:
         ("FAILED", row("FAILED", failures=1, error_code="timeout"), True),
         ("FAILED", row("SKIPPED", failures=1, skip_reason="superseded"), False),
         ("FAILED", row("SKIPPED", failures=0, skip_reason="superseded"), True),
+        ("FAILED", row("SKIPPED", failures=1, skip_reason="wrong_device_type"), False),
+        ("FAILED", row("SKIPPED", failures=1, skip_reason="excluded"), False),
+        ("FAILED", row("SKIPPED", failures=1, skip_reason="aborted"), True),
+        ("SUCCESS", row("SKIPPED", failures=1, skip_reason="already_on_version"), True),
         ("FAILED", row("DOWNLOADING"), True),
         ("FAILED", row("SUCCESS"), True),
         ("INSTALLING", row("QUEUED"), False),
@@ -196,8 +200,8 @@ def test_a_device_that_begins_a_second_update_at_once_is_found() -> None:
 # 7
 
 
-def finished(at: float, status: str, digest: str) -> Finished:
-    return Finished(at=at, tenant="t", campaign=1, device="d", status=status, digest=digest)
+def finished(at: float, status: str, digest: str, reason: str | None = None) -> Finished:
+    return Finished(at=at, tenant="t", campaign=1, device="d", status=status, digest=digest, skip_reason=reason)
 
 
 def unfinished(at: float) -> Unfinished:
@@ -218,6 +222,9 @@ def unfinished(at: float) -> Unfinished:
         ),
         ([finished(1, "SUCCESS", "a"), asked("retry", 1.5), unfinished(2)], True),
         ([finished(1, "FAILED", "a"), unfinished(2), asked("retry", 3)], True),
+        ([finished(1, "SKIPPED", "a", "wrong_device_type"), asked("start", 1.5), unfinished(2)], False),
+        ([finished(1, "SKIPPED", "a", "wrong_device_type"), unfinished(2)], True),
+        ([finished(1, "SKIPPED", "a", "aborted"), asked("start", 1.5), unfinished(2)], True),
     ],
 )
 def test_a_finished_row_that_changes_is_found(seen: Sequence[Line], changed: bool) -> None:

@@ -11,7 +11,8 @@ from pulse.runtime.db import OUTAGES
 from tests.chaos.history import CampaignRow, Finished, Line, Looked, Miscounted, Row, TwiceActive, Unfinished
 
 _FINISHED = """
-SELECT tenant_id, campaign_id, device_id, status, md5(to_jsonb(s)::text) AS digest FROM ota_device_status s
+SELECT tenant_id, campaign_id, device_id, status, skip_reason, md5(to_jsonb(s)::text) AS digest
+  FROM ota_device_status s
  WHERE tenant_id = ANY($1) AND status IN ('SUCCESS', 'FAILED', 'SKIPPED')
 """
 MISCOUNTED = """
@@ -144,6 +145,7 @@ def _finished(at: float, row: Record) -> Finished:
         device=row["device_id"],
         status=row["status"],
         digest=row["digest"],
+        skip_reason=row["skip_reason"],
     )
 
 

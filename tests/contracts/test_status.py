@@ -36,6 +36,9 @@ claim         | QUEUED  | -           | -           | -           | -          |
 overdue       | -       | PENDING     | -           | -           | -          | -
 timeout       | -       | -           | f           | f           | f          | -
 superseded    | SKIPPED | -           | -           | -           | -          | -
+unfit         | SKIPPED | -           | -           | -           | -          | -
+exclude       | SKIPPED | SKIPPED     | -           | -           | -          | -
+give up       | SKIPPED | SKIPPED     | SKIPPED     | SKIPPED     | SKIPPED    | -
 """
 
 
@@ -101,6 +104,12 @@ def test_an_operators_retry_keeps_the_attempt_and_forgets_the_failures() -> None
     assert step(Row(Status.FAILED, 3, 3), Event.RETRY)[0] == Row(Status.PENDING, 3, 0)
     for status in (Status.SUCCESS, Status.SKIPPED, Status.DISPATCHED):
         assert step(Row(status, 1, 0), Event.RETRY)[1] is Effect.IGNORED
+
+
+def test_only_a_device_that_was_skipped_and_never_commanded_is_taken_in() -> None:
+    assert step(Row(Status.SKIPPED, 0, 0), Event.TAKE_IN) == (Row(Status.PENDING, 0, 0), Effect.CHANGED)
+    for row in (Row(Status.SKIPPED, 1, 0), Row(Status.SUCCESS, 1, 0), Row(Status.FAILED, 3, 3)):
+        assert step(row, Event.TAKE_IN) == (row, Effect.IGNORED)
 
 
 def test_only_an_offline_device_is_released_by_being_heard() -> None:

@@ -85,7 +85,7 @@ class Finish:
     def _events(self, end: End, row: Row) -> list[Event]:
         if row.status is Status.PENDING:
             ends = [Event.END] if end.status is C.ABORTED and not self.aborted_not_ticked else []
-            return [Event.CLAIM] if end.status is C.RUNNING else ends
+            return [Event.CLAIM, Event.UNFIT] if end.status is C.RUNNING else ends
         return [] if row.status in FINISHED else [Event.SUCCESS, Event.FAILED, Event.RETURNED]
 
     def _judge(self, end: End) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from campaign_svc.campaigns import approval, campaigns, preview, retry
+from campaign_svc.campaigns import approval, campaigns, exclusion, preview, retry
 from campaign_svc.campaigns.campaign_schemas import (
     Campaign,
     CampaignFilter,
@@ -29,7 +29,7 @@ from campaign_svc.doors import Announcing, Controlling, Database
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Admin, Approver, Operator, Viewer
 from pulse.runtime.once import OnlyOnce
-from pulse.runtime.rest import COUNTED_TO, PLAIN, RowId, listed
+from pulse.runtime.rest import COUNTED_TO, PLAIN, NamedInPath, RowId, listed
 
 router = APIRouter(
     prefix="/customer/ota/campaigns", tags=["campaigns"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES
@@ -150,6 +150,19 @@ async def devices(
     page = listed(rows, wanted, total, lambda row: [row.device_id], capped=capped)
     kept = rows[: wanted.limit]
     return DeviceRowList(devices=[DeviceRow.model_validate(asdict(row)) for row in kept], **page)
+
+
+@router.post("/{campaign_id}/devices/{device_id}/skip", operation_id="skip_campaign_device")
+async def skip_device(
+    campaign_id: RowId, device_id: NamedInPath, who: Operator, pool: Database, once: OnlyOnce, body: Reason = NO_REASON
+) -> DeviceRow:
+    """Takes one device out of a campaign for good: SKIPPED, `excluded`.
+
+    Possible while the device is PENDING or QUEUED, and in an ABORTED campaign also while it is at work; what it still
+    reports is ignored then. The command of a QUEUED device may still go out, for up to about 95 seconds. Again is
+    harmless. 409 for a device at work in a campaign that is not aborted, and for one that has finished.
+    """
+    return await exclusion.exclude(pool, who, once, campaign_id, device_id, body.reason)
 
 
 @router.get("/{campaign_id}/timeline", operation_id="get_campaign_timeline")

@@ -77,7 +77,7 @@ class Reason(Body):
 
 
 class Retry(Body):
-    """Which failed devices to try again; left out: all."""
+    """Which failed devices to try again; left out: all that are still registered."""
 
     device_ids: Annotated[list[Name] | None, Field(min_length=1, max_length=1000)] = None
 

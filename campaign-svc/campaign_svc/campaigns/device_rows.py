@@ -7,9 +7,17 @@ from pydantic import BaseModel, Field
 from pulse.contracts.status import Status, Wait
 from pulse.runtime.rest import Listed, Page, Text, Timestamp
 
+SkipReason = Literal[
+    "aborted", "already_on_version", "wrong_device_type", "unknown_device", "superseded", "deadline", "excluded"
+]
+
 
 class DeviceRow(BaseModel):
-    """One device of a campaign. SKIPPED with attempt 0 was never commanded; with a higher one it may have been."""
+    """One device of a campaign. SKIPPED with attempt 0 was never commanded; with a higher one it may have been.
+
+    `skip_reason` is `already_on_version`, `wrong_device_type` or `unknown_device` (not registered any more) when that
+    was found at the campaign's creation or at the device's turn, `excluded` when an operator took the device out.
+    """
 
     device_id: str
     stage: int
@@ -19,7 +27,7 @@ class DeviceRow(BaseModel):
     progress_pct: int
     error_code: str | None
     error_message: str | None
-    skip_reason: Literal["aborted", "already_on_version", "wrong_device_type", "superseded", "deadline"] | None
+    skip_reason: SkipReason | None
     wait: Literal["retry", "offline", "refused"] | None
     next_attempt_at: Timestamp | None
     queued_at: Timestamp | None

@@ -19,7 +19,7 @@ from pulse.runtime.once import Once
 async def retry(
     pool: Pool, announcer: Announcer, who: Principal, once: Once, campaign_id: int, device_ids: list[str] | None
 ) -> RetryAccepted:
-    """Tries the named devices again, or with None all, as far as they are FAILED.
+    """Tries the named devices again, or with None all that are still registered, as far as they are FAILED.
 
     Raises CampaignNotFound, WrongState (also past the campaign's `end_at`), UnknownDevice (nothing is done then),
     FirmwareWithdrawn where a completed campaign would have to reopen.
@@ -42,7 +42,7 @@ async def retry(
 async def _retry(conn: Connection, campaign_id: int, device_ids: list[str] | None) -> int:
     if device_ids is None:
         return await retry_store.retry_all(conn, campaign_id)
-    unknown = await retry_store.not_in(conn, campaign_id, device_ids)
+    unknown = await retry_store.unknown(conn, campaign_id, device_ids)
     if unknown:
         raise unknown_devices(device_ids, unknown)
     return await retry_store.retry_named(conn, campaign_id, device_ids)

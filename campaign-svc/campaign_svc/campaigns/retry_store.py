@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from campaign_svc.engine.rollout_store import AGAIN
+from campaign_svc.engine.rollout_store import AGAIN, REGISTERED
 from pulse.runtime.db import Connection
 
 # Locked in key order, as ingest does it.
@@ -15,9 +15,9 @@ UPDATE ota_device_status r SET {AGAIN} FROM named WHERE r.campaign_id = $1 AND r
 
 
 async def retry_all(conn: Connection, campaign_id: int) -> int:
-    """All rows that are FAILED by now are to be tried again, by the loops; how many there are."""
+    """All rows that are FAILED by now are to be tried again, by the loops, but for those of devices that are gone."""
     failed: int = await conn.fetchval(
-        "SELECT coalesce(sum(n), 0)::bigint FROM ota_campaign_counters WHERE campaign_id = $1 AND counter = 'FAILED'",
+        f"""SELECT count(*) FROM ota_device_status r WHERE campaign_id = $1 AND phase = 'FAILED' AND {REGISTERED}""",
         campaign_id,
     )
     if failed:
@@ -31,10 +31,11 @@ async def retry_named(conn: Connection, campaign_id: int, device_ids: Sequence[s
     return int(done.split()[-1])
 
 
-async def not_in(conn: Connection, campaign_id: int, device_ids: Sequence[str]) -> set[str]:
-    """Which of these the campaign has no row of."""
+async def unknown(conn: Connection, campaign_id: int, device_ids: Sequence[str]) -> set[str]:
+    """Which of these the campaign has no row of, or are not registered any more."""
     rows = await conn.fetch(
-        "SELECT device_id FROM ota_device_status WHERE campaign_id = $1 AND device_id = ANY($2::text[])",
+        f"""SELECT device_id FROM ota_device_status r
+            WHERE campaign_id = $1 AND device_id = ANY($2::text[]) AND {REGISTERED}""",
         campaign_id,
         device_ids,
     )

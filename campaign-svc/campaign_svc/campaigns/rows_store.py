@@ -96,6 +96,17 @@ async def failed_attempts(
     return [FailedAttemptRecord(**row) for row in rows]
 
 
+async def one(conn: Connection, campaign_id: int, device_id: str) -> RowRecord | None:
+    """A device's row in a campaign."""
+    row = await conn.fetchrow(
+        f"""SELECT {COLUMNS} FROM ota_device_status s JOIN ota_campaigns c ON c.id = s.campaign_id
+            WHERE s.campaign_id = $1 AND s.device_id = $2""",
+        campaign_id,
+        device_id,
+    )
+    return RowRecord(**row) if row else None
+
+
 async def page(conn: Connection, wanted: Wanted, after: str | None, limit: int, offset: int) -> list[RowRecord]:
     """A campaign's rows by device id, from above `after`."""
     rows = await conn.fetch(

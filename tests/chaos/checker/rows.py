@@ -9,6 +9,7 @@ from tests.chaos.checker.story import Story
 from tests.chaos.history import Asked, CampaignRow, Finished, Made, Miscounted, Row, TwiceActive, Unfinished
 
 ENDED = frozenset({"COMPLETED", "ABORTED"})
+UNFIT = frozenset({"already_on_version", "wrong_device_type"})
 
 
 def forgotten(story: Story) -> Iterator[Breach]:
@@ -40,17 +41,21 @@ def twice_active(story: Story) -> Iterator[Breach]:
 
 
 def reopened(story: Story) -> Iterator[Breach]:
-    """7: a finished row never changes; one that FAILED may, once, after an operator's retry of its campaign."""
+    """7: a finished row never changes; one that FAILED may, once, after an operator's retry of its campaign, and one
+    whose device did not fit when the campaign was made may, once, after its start."""
     lines: list[Finished | Unfinished] = [*story.of(Finished), *story.of(Unfinished)]
     before: dict[tuple[int, str], Finished] = {}
     spent: dict[tuple[int, str], int] = defaultdict(int)
+    taken_in: set[tuple[int, str]] = set()
     for line in sorted(lines, key=lambda line: line.at):
         key = (line.campaign, line.device)
         old = before.get(key)
         if old is not None and (isinstance(line, Unfinished) or line.digest != old.digest):
-            retries = _retries(story, line.campaign, before=line.at)
+            retries = _asked(story, "retry", line)
             if old.status == "FAILED" and len(retries) > spent[key]:
                 spent[key] = len(retries)
+            elif old.skip_reason in UNFIT and key not in taken_in and _asked(story, "start", line):
+                taken_in.add(key)
             else:
                 yield Breach(f"campaign {line.campaign}: {line.device} had finished, and changed", (old, line))
         if isinstance(line, Finished):
@@ -59,5 +64,5 @@ def reopened(story: Story) -> Iterator[Breach]:
             before.pop(key, None)
 
 
-def _retries(story: Story, campaign: int, before: float) -> list[Asked]:
-    return [a for a in story.asked_of(campaign) if a.change == "retry" and a.at < before]
+def _asked(story: Story, change: str, before: Finished | Unfinished) -> list[Asked]:
+    return [a for a in story.asked_of(before.campaign) if a.change == change and a.at < before.at]

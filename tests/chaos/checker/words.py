@@ -11,6 +11,8 @@ from tests.chaos.history import CampaignRow, Device, Row, Trespassed, Written
 SWEPT_SECONDS = 2.0
 """Sweeps go by what ingest had taken in that long ago, at most."""
 SWEPT = frozenset({"timeout", "no_response"})
+OVERTAKEN = frozenset({"superseded", "already_on_version", "wrong_device_type", "unknown_device", "excluded"})
+"""Why a device that has failed may be skipped in place of being tried again."""
 
 
 def lost(story: Story) -> Iterator[Breach]:
@@ -39,7 +41,7 @@ def _agrees(row: Row, report: Report) -> bool:
     if report.status == "SUCCESS" and row.error_code != "version_mismatch":
         return status is Status.SUCCESS
     waits = status is Status.PENDING and counted
-    overtaken = status is Status.SKIPPED and row.skip_reason == "superseded" and counted
+    overtaken = status is Status.SKIPPED and row.skip_reason in OVERTAKEN and counted
     return waits or overtaken or (status is Status.FAILED and row.error_code not in SWEPT)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pulse.contracts.status import ACTIVE, AT_WORK, Event, Row, Status
 from tests.model.explore import Step
@@ -22,21 +22,32 @@ def steps(life: Life, world: World, place: int) -> Iterator[Step]:
     yield from _end(life, world, place)
     yield from _change(world, place)
     yield from _retry(life, world, place)
+    yield from _exclude(life, world, place)
     yield from _pass_time(life, world, place)
 
 
 def _claim(life: Life, world: World, place: int) -> Iterator[Step]:
     row = world.rows[place]
-    elsewhere = any(r.status in ACTIVE for n, r in enumerate(world.rows) if n != place)
+    elsewhere = any(r.status in ACTIVE or _holds(life, world, n) for n, r in enumerate(world.rows) if n != place)
     claimed = life.after(row, Event.CLAIM)
     if world.history[place][-1] != "RUNNING" or row.attempt == life.attempts[place] or elsewhere or claimed == row:
         return
+    if world.budget.skips:
+        unfit = life.after(row, Event.UNFIT)
+        yield moved(world, f"!the device does not fit {place} any more", place, unfit, budget=spend(world, "skips"))
     request = Request(place, claimed.attempt, len(world.history[place]), sum(r.attempt for r in world.rows) + 1)
     shared = SHARED if request.key in world.ghosts.sent else None
     yield moved(world, f"claim {request.key}", place, claimed, shared, unsent=world.unsent | {request})
     if life.errors.sent_before_commit and world.budget.crashes:
         rolled_back = _sent(world, request)._replace(budget=spend(world, "crashes"))
         yield Step(f"!send {request.key}, the claim is rolled back", rolled_back)
+
+
+def _holds(life: Life, world: World, place: int) -> bool:
+    """The device was taken out of that campaign, and its request may still be published."""
+    attempt = world.rows[place].attempt
+    out = attempt > 0 and (place, attempt) not in world.late
+    return place in world.excluded and out and not life.errors.excluded_not_held
 
 
 def _sent(world: World, request: Request) -> World:
@@ -91,6 +102,14 @@ def _retry(life: Life, world: World, place: int) -> Iterator[Step]:
     if life.errors.retry_forgets_the_attempt:
         again = Row(Status.PENDING, 0, 0)
     yield moved(world, "!operator retries", place, again, budget=spend(world, "retries"))
+
+
+def _exclude(life: Life, world: World, place: int) -> Iterator[Step]:
+    row = world.rows[place]
+    out = life.after(row, Event.GIVE_UP if world.history[place][-1] == "ABORTED" else Event.EXCLUDE)
+    if world.budget.skips and out != row:
+        taken: dict[str, Any] = {"excluded": world.excluded | {place}, "budget": spend(world, "skips")}
+        yield moved(world, f"!operator takes the device out of {place}", place, out, **taken)
 
 
 def _pass_time(life: Life, world: World, place: int) -> Iterator[Step]:

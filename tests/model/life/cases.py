@@ -22,6 +22,8 @@ HOLDS = [
     ),
     Case("reports without attempt, one attempt", Life(attempts=(1,), failures=1, bare=True, budget=Budget(repeats=1))),
     Case("two campaigns", Life(attempts=(1, 1), failures=1, exact=True)),
+    Case("an operator takes a device out", Life(attempts=(1,), failures=1, budget=Budget(skips=1, changes=1))),
+    Case("taken out of one of two campaigns", Life(attempts=(1, 1), failures=1, exact=True, budget=Budget(skips=1))),
 ]
 SEEDED = [
     Case("a result counts for any attempt", Life(rules=Rules(row=rules.any_attempts_result)), b.UNPUBLISHED),
@@ -80,6 +82,11 @@ SEEDED = [
             errors=Errors(sweeps_only_running=True),
         ),
         STUCK,
+    ),
+    Case(
+        "a device that was taken out is not held for its request",
+        Life(attempts=(1, 1), failures=1, exact=True, budget=Budget(skips=1), errors=Errors(excluded_not_held=True)),
+        b.TWO_OUT,
     ),
     Case(
         "an aborted campaign is not ticked",

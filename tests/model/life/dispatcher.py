@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from dispatcher_svc.knowledge import Stand
 from pulse.contracts.kafka import Outcome
-from pulse.contracts.status import Event
+from pulse.contracts.status import ACTIVE, Event
 from tests.model.explore import Step
+from tests.model.life.breaches import TWO_OUT
 from tests.model.life.world import Request, World, at, spend
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def _publish(world: World, who: str, request: Request, settled: dict[str, Any]) 
     ghosts = world.ghosts._replace(published=world.ghosts.published | {request.key})
     dropped = request.key in world.expired
     reached = world._replace(commands=world.commands if dropped else world.commands | {request}, ghosts=ghosts)
-    yield from _settle(reached, who, request, Outcome.PUBLISHED, settled)
+    others = any(row.status in ACTIVE for n, row in enumerate(world.rows) if n != request.campaign)
+    broken = TWO_OUT if request.campaign in world.excluded and others else None
+    yield from _settle(reached, who, request, Outcome.PUBLISHED, settled, broken)
     if world.budget.crashes:
         died = reached._replace(budget=spend(world, "crashes"))
         yield Step(f"!{who} publishes {request.key}, dies before the result", died)
@@ -57,9 +60,11 @@ def _publish(world: World, who: str, request: Request, settled: dict[str, Any]) 
         yield Step(f"!{who} publishes {request.key} to nobody", after)
 
 
-def _settle(world: World, who: str, request: Request, outcome: Outcome, settled: dict[str, Any]) -> Iterator[Step]:
+def _settle(
+    world: World, who: str, request: Request, outcome: Outcome, settled: dict[str, Any], broken: str | None = None
+) -> Iterator[Step]:
     label = f"{who} settles {request.key} {outcome}"
-    yield Step(label, _settled(world, request, outcome, settled))
+    yield Step(label, _settled(world, request, outcome, settled), broken)
     if world.budget.crashes and who == "owner":
         died = world._replace(budget=spend(world, "crashes"))
         yield Step(f"!{label}, dies before the offset", _settled(died, request, outcome, {}))

@@ -19,6 +19,7 @@ class Errors:
     retry_forgets_the_attempt: bool = False
     sweeps_only_running: bool = False
     aborted_not_ticked: bool = False
+    excluded_not_held: bool = False
 
 
 NO_FAULTS, NO_ERRORS, PRODUCT = Budget(), Errors(), Rules()

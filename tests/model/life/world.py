@@ -34,6 +34,7 @@ class Budget(NamedTuple):
     unheard: int = 0
     power_cuts: int = 0
     retries: int = 0
+    skips: int = 0
 
 
 class Ghosts(NamedTuple):
@@ -51,7 +52,8 @@ class World(NamedTuple):
     """Channels are sets: any order, any delay. `log` is what the owner of the partition reads, `left` a zombie's.
 
     `history` has each campaign's status by epoch; `owner` and `zombie` the epochs that these dispatchers know.
-    `late`: `not_after` is past; `expired`: so is `expires_at`, and the broker has dropped the command.
+    `late`: `not_after` is past; `expired`: so is `expires_at`, and the broker has dropped the command. `excluded`: an
+    operator has taken the device out of these campaigns.
     """
 
     rows: tuple[Row, ...]
@@ -69,6 +71,7 @@ class World(NamedTuple):
     results: frozenset[Word] = frozenset()
     reports: frozenset[Word] = frozenset()
     ghosts: Ghosts = Ghosts()
+    excluded: frozenset[int] = frozenset()
 
     def __str__(self) -> str:
         rows = " ".join(f"{row.status}({row.attempt}, {row.failures} failed)" for row in self.rows)

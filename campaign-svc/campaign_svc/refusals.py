@@ -60,6 +60,18 @@ class EmptyGroup(Invalid):
     code = "empty_group"
 
 
+class UnknownCampaign(Invalid):
+    code = "unknown_campaign"
+
+
+class NotEnded(Invalid):
+    code = "not_ended"
+
+
+class EmptyTarget(Invalid):
+    code = "empty_target"
+
+
 class UnknownDevice(Invalid):
     code = "unknown_device"
 

@@ -18,7 +18,8 @@ FIRMWARE = {
 }  # fmt: skip
 CAMPAIGN = {
     "id": int, "name": str, "status": str, "epoch": int, "firmware_version_id": int, "firmware_version": str,
-    "firmware_device_type": (str, type(None)), "target_group_id": str, "rollout_strategy": str, "rollout_rate": int,
+    "firmware_device_type": (str, type(None)), "target_group_id": (str, type(None)),
+    "target_of": (dict, type(None)), "rollout_strategy": str, "rollout_rate": int,
     "abort_threshold": float, "abort_rule": str, "abort_min_devices": int, "abort_confidence": float,
     "max_attempts": int, "attempt_timeout_seconds": int, "max_in_flight": (int, type(None)),
     "ramp_start": (int, type(None)), "ramp_factor": (int, float), "end_at": (str, type(None)), "total_devices": int,

@@ -56,7 +56,10 @@ async def create(
     pool: Database,
     once: OnlyOnce,
 ) -> Campaign | JSONResponse:
-    """Creates a campaign over the devices that are in the group now. It begins with `start`."""
+    """Creates a campaign over the devices that are in the group now, or that another campaign has not updated by now.
+
+    It begins with `start`: devices that were skipped for their type or version are looked at once more then.
+    """
     if wanted.preview:
         return JSONResponse((await preview.preview(pool, who, new)).model_dump(mode="json"))
     return await campaigns.create(pool, who, once, new)

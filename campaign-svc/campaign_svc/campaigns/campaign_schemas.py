@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pulse.contracts.names import Name
 from pulse.contracts.status import CampaignStatus, Status
@@ -40,12 +49,34 @@ class NewStage(Body):
         return self
 
 
+class TargetOf(Body):
+    """Devices of another campaign that are still registered, by what they are in it now."""
+
+    campaign_id: Annotated[StrictInt, ROW_ID, Field(description="the other campaign")]
+    statuses: Annotated[
+        list[Literal["FAILED", "SKIPPED", "PENDING"]],
+        Field(
+            min_length=1,
+            max_length=3,
+            description="the devices' statuses there; SKIPPED: whatever the reason; PENDING only of a campaign that is"
+            " ABORTED or COMPLETED: those that an abort has not skipped yet",
+        ),
+    ]
+
+
 class NewCampaign(Body):
-    """One firmware version to one device group. Left out: the defaults of the customer's rule, `ratio`."""
+    """One firmware version to one device group, or to what another campaign has not updated.
+
+    Exactly one of `target_group_id` and `target_of`. Left out: the defaults of the customer's rule, `ratio`.
+    """
 
     name: Title
     firmware_version_id: Annotated[StrictInt, ROW_ID]
-    target_group_id: Name
+    target_of: Annotated[TargetOf | None, Field(description="devices of another campaign; null with a group")] = None
+    target_group_id: Annotated[
+        Name | None,
+        Field(validate_default=True, description="the group whose devices are updated; null with `target_of`"),
+    ] = None
     rollout_strategy: Literal["linear", "canary"] = "linear"
     rollout_rate: Rate = 10
     abort_threshold: Share = 0.1
@@ -59,6 +90,13 @@ class NewCampaign(Body):
     ramp_factor: Annotated[StrictFloat, Field(ge=0, le=10)] = 1
     end_at: Future | None = None
     stages: Annotated[list[NewStage] | None, Field(min_length=1, max_length=10)] = None
+
+    @field_validator("target_group_id")
+    @classmethod
+    def one_target(cls, group_id: str | None, info: ValidationInfo) -> str | None:
+        if "target_of" in info.data and (group_id is None) == (info.data["target_of"] is None):
+            raise ValueError("give exactly one of target_group_id and target_of")
+        return group_id
 
     @model_validator(mode="after")
     def stages_of_a_canary(self) -> Self:
@@ -155,7 +193,10 @@ class Campaign(BaseModel):
     firmware_version_id: int
     firmware_version: str
     firmware_device_type: str | None
-    target_group_id: str
+    target_group_id: Annotated[str | None, Field(description="the group that was aimed at; null with `target_of`")]
+    target_of: Annotated[
+        TargetOf | None, Field(description="the campaign whose devices were aimed at; null with a group")
+    ]
     rollout_strategy: Literal["linear", "canary"]
     rollout_rate: int
     abort_threshold: float

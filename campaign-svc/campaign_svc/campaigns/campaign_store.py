@@ -9,8 +9,9 @@ from campaign_svc.campaigns.campaign_schemas import NewCampaign
 from pulse.runtime.db import Connection
 from pulse.runtime.rest import COUNTED_TO
 
-COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_type, target_group_id, rollout_strategy,
-    rollout_rate, abort_threshold, abort_rule, abort_min_devices, abort_confidence, max_attempts,
+COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_type, target_group_id,
+    target_of_campaign_id, target_of_statuses, rollout_strategy, rollout_rate, abort_threshold, abort_rule,
+    abort_min_devices, abort_confidence, max_attempts,
     attempt_timeout_seconds, max_in_flight, ramp_start, ramp_factor, end_at, status, epoch, current_stage,
     status_reason_code, status_reason_detail, status_reason_by, status_reason_at, created_at, created_by, started_at,
     completed_at, promised_at, slow_since"""
@@ -27,7 +28,9 @@ class CampaignRecord:
     firmware_version_id: int
     firmware_version: str
     firmware_device_type: str | None
-    target_group_id: str
+    target_group_id: str | None
+    target_of_campaign_id: int | None
+    target_of_statuses: list[str] | None
     rollout_strategy: str
     rollout_rate: int
     abort_threshold: float
@@ -105,8 +108,8 @@ async def insert(conn: Connection, tenant: str, by: str, new: NewCampaign, of: F
         """INSERT INTO ota_campaigns (tenant_id, name, firmware_version_id, firmware_version, firmware_device_type,
                 target_group_id, rollout_strategy, rollout_rate, abort_threshold, abort_rule, abort_min_devices,
                 abort_confidence, max_attempts, attempt_timeout_seconds, max_in_flight, ramp_start, ramp_factor, end_at,
-                created_by)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                created_by, target_of_campaign_id, target_of_statuses)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
            RETURNING id""",
         tenant,
         new.name,
@@ -127,6 +130,8 @@ async def insert(conn: Connection, tenant: str, by: str, new: NewCampaign, of: F
         new.ramp_factor,
         new.end_at,
         by,
+        new.target_of and new.target_of.campaign_id,
+        new.target_of and new.target_of.statuses,
     )
     return campaign_id
 

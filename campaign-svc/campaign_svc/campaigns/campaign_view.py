@@ -12,6 +12,7 @@ from campaign_svc.campaigns.campaign_schemas import (
     Stage,
     StageStatus,
     StatusReason,
+    TargetOf,
 )
 from campaign_svc.campaigns.campaign_store import CampaignRecord, Counters, StageRecord
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, e_value
@@ -57,6 +58,7 @@ class View:
         )
         row = asdict(self.campaign)
         return {name: row[name] for name in FROM_ROW} | {
+            "target_of": self._target_of(),
             "total_devices": sum(breakdown.values()),
             "succeeded": seen.succeeded,
             "failed": seen.failed,
@@ -129,6 +131,12 @@ class View:
             approved_by=stage.approved_by,
             approved_at=stage.approved_at,
         )
+
+    def _target_of(self) -> TargetOf | None:
+        row = self.campaign
+        if row.target_of_campaign_id is None:
+            return None
+        return TargetOf.model_validate({"campaign_id": row.target_of_campaign_id, "statuses": row.target_of_statuses})
 
     def _reason(self) -> StatusReason | None:
         row = self.campaign

@@ -7,15 +7,13 @@ from campaign_svc.campaigns.campaign_store import CampaignRecord, Firmware, Stag
 from campaign_svc.campaigns.campaign_view import View
 from campaign_svc.campaigns.device_rows import DeviceRowFilter
 from campaign_svc.campaigns.rows_store import RowRecord
+from campaign_svc.campaigns.targets import nobody, target_of
 from campaign_svc.changes import note
-from campaign_svc.fleet import group_store
 from campaign_svc.insight import figures_store
 from campaign_svc.refusals import (
     CampaignNotFound,
-    EmptyGroup,
     FirmwareWithdrawn,
     UnknownFirmware,
-    UnknownGroup,
     WrongState,
 )
 from pulse.contracts.status import CampaignStatus
@@ -30,19 +28,17 @@ LAST_STAGE = {"linear": "all", "canary": "everyone"}
 
 
 async def create(pool: Pool, who: Principal, once: Once, new: NewCampaign) -> Campaign:
-    """Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, EmptyGroup."""
+    """Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, UnknownCampaign, NotEnded, EmptyGroup, EmptyTarget."""
     gated = gated_stages(new)
     last = LAST_STAGE[new.rollout_strategy]
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
         firmware = await firmware_for(conn, who, new)
-        if not await group_store.lock_group(conn, who.tenant, new.target_group_id):
-            raise UnknownGroup(f"there is no group {new.target_group_id}", field="target_group_id")
+        target = await target_of(conn, who, new, lock=True)
         campaign_id = await store.insert(conn, who.tenant, who.subject, new, firmware)
         await targets_store.insert_stages(conn, who.tenant, campaign_id, new.rollout_rate, gated, last)
-        group = new.target_group_id
-        if not await targets_store.insert_devices(conn, who.tenant, campaign_id, group, firmware, gated):
-            raise EmptyGroup(f"group {group} has no devices", field="target_group_id")
+        if not await targets_store.insert_devices(conn, who.tenant, campaign_id, target, firmware, gated):
+            raise nobody(target)
         await note(conn, campaign_id, event="created", by=who.subject)
         answer = (await view(conn, who, campaign_id)).answer()
         await once.keep(conn, answer)

@@ -8,21 +8,19 @@ from math import ceil
 from campaign_svc.campaigns import targets_store
 from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage
 from campaign_svc.campaigns.campaigns import LAST_STAGE, firmware_for, gated_stages
-from campaign_svc.fleet import group_store
-from campaign_svc.refusals import EmptyGroup, UnknownGroup
+from campaign_svc.campaigns.targets import nobody, target_of
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
 
 
 async def preview(pool: Pool, who: Principal, new: NewCampaign) -> Preview:
-    """Refuses what `campaigns.create` refuses. Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, EmptyGroup."""
+    """Refuses what `campaigns.create` refuses, with the same errors."""
     async with transaction(pool, who.tenant) as conn:
         firmware = await firmware_for(conn, who, new)
-        if await group_store.group(conn, who.tenant, new.target_group_id) is None:
-            raise UnknownGroup(f"there is no group {new.target_group_id}", field="target_group_id")
-        targets = await targets_store.count(conn, who.tenant, new.target_group_id, firmware)
+        target = await target_of(conn, who, new, lock=False)
+        targets = await targets_store.count(conn, who.tenant, target, firmware)
     if targets.total == 0:
-        raise EmptyGroup(f"group {new.target_group_id} has no devices", field="target_group_id")
+        raise nobody(target)
     gated = gated_stages(new)
     sizes = stage_sizes(gated, targets.updatable)
     names = [*(stage.name for stage in gated), LAST_STAGE[new.rollout_strategy]]

@@ -12,12 +12,17 @@ from pulse.runtime.db import Connection
 
 SKIPPED_LAST = 2**62
 """Raises halved hashes above those that are lowered as much: by one number a million rows are sorted fastest."""
-_TARGETS = f"""targets AS {{materialized}} (
+# One of both is NULL and finds nothing: the planner leaves it out.
+_TARGETS = f"""members AS NOT MATERIALIZED (
+    SELECT device_id FROM device_group_members WHERE tenant_id = $1 AND group_id = $2
+    UNION ALL
+    SELECT device_id FROM ota_device_status
+     WHERE tenant_id = $1 AND campaign_id = {{campaign}}::bigint AND status = ANY({{statuses}}::text[])),
+targets AS {{materialized}} (
     SELECT m.device_id, {unfit("$4", "$3")} AS skip
-      FROM device_group_members m JOIN devices d USING (tenant_id, device_id)
-     WHERE m.tenant_id = $1 AND m.group_id = $2)"""
+      FROM members m JOIN devices d ON d.tenant_id = $1 AND d.device_id = m.device_id)"""
 _INSERT = f"""
-WITH {_TARGETS.format(materialized="NOT MATERIALIZED")},
+WITH {_TARGETS.format(materialized="NOT MATERIALIZED", campaign="$8", statuses="$9")},
 ranked AS (
     SELECT device_id, skip,
            row_number() OVER (ORDER BY (hashtextextended(device_id, $5) >> 1)
@@ -37,13 +42,22 @@ SELECT $5, device_id, $1,
   FROM ranked CROSS JOIN bounds
 """
 _COUNT = f"""
-WITH {_TARGETS.format(materialized="")}
+WITH {_TARGETS.format(materialized="", campaign="$5", statuses="$6")}
 SELECT t.skip, count(*) AS devices, count(busy.device_id) AS busy
   FROM targets t LEFT JOIN ota_device_status busy
     ON busy.tenant_id = $1 AND busy.device_id = t.device_id
    AND busy.phase IN ('QUEUED', 'AT_WORK')
  GROUP BY t.skip
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a campaign aims at: a group, or what another campaign's devices have come to."""
+
+    group_id: str | None = None
+    campaign_id: int | None = None
+    statuses: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +103,9 @@ async def insert_stages(
 
 
 async def insert_devices(
-    conn: Connection, tenant: str, campaign_id: int, group_id: str, of: Firmware, gated: Sequence[NewStage]
+    conn: Connection, tenant: str, campaign_id: int, target: Target, of: Firmware, gated: Sequence[NewStage]
 ) -> int:
-    """One row per device of the group, in one statement; how many there are.
+    """One row per device that is aimed at, in one statement; how many there are.
 
     The sample is random and can be repeated: devices are ranked by a hash of campaign and device id, those that
     cannot be updated last. Shares are exact decimals (0.07 of 100 is 7, not 8) and rounded up.
@@ -101,20 +115,24 @@ async def insert_devices(
     done = await conn.execute(
         _INSERT,
         tenant,
-        group_id,
+        target.group_id,
         of.version,
         of.device_type,
         campaign_id,
         [None if stage.share is None else Decimal(repr(stage.share)) for stage in gated],
         [stage.count for stage in gated],
+        target.campaign_id,
+        target.statuses,
         timeout=600,
     )
     return int(done.split()[-1])
 
 
-async def count(conn: Connection, tenant: str, group_id: str, of: Firmware) -> Targets:
+async def count(conn: Connection, tenant: str, target: Target, of: Firmware) -> Targets:
     """What `insert_devices` would find now."""
-    rows = await conn.fetch(_COUNT, tenant, group_id, of.version, of.device_type)
+    rows = await conn.fetch(
+        _COUNT, tenant, target.group_id, of.version, of.device_type, target.campaign_id, target.statuses
+    )
     skipped = {row["skip"]: row["devices"] for row in rows if row["skip"] is not None}
     wanted = next((row for row in rows if row["skip"] is None), {"devices": 0, "busy": 0})
     return Targets(wanted["devices"], wanted["busy"], skipped)

@@ -149,6 +149,37 @@ test("a campaign that waits for devices says for how many, and what comes next",
   await expect(page).not.toHaveURL(/wait=/);
 });
 
+test("a device is taken out, and what an abort left is run again", async ({ page, request }) => {
+  const tenant = unique("again");
+  const api = await Api.of(request, tenant);
+  const device_ids = ["left-1", "left-2", "left-3"];
+  await api.post("/devices/bulk", { devices: device_ids.map((device_id) => ({ device_id, device_type: "gw2" })) });
+  await api.post("/device-groups", { group_id: "all", name: "All" });
+  await api.post("/device-groups/all/members", { device_ids });
+  const file = { file_url: "https://files.example.com/gw2.bin", file_size_bytes: 8, checksum_sha256: "ab".repeat(32) };
+  const firmware = await api.post<{ id: number }>("/firmware", { version: "2.0.0", device_type: "gw2", ...file });
+  const { id } = await api.post<{ id: number }>("/ota/campaigns", { name: "First try", firmware_version_id: firmware.id, target_group_id: "all", rollout_rate: 7 });
+  await signIn(page, tenant, "operator", `/ota/campaigns/${id}?device=left-2`);
+  await page.getByRole("button", { name: "Skip device" }).click();
+  await page.getByLabel(/^Why/).fill("in repair");
+  await expectAccessible(page);
+  await screenshot(page, "story-skip-device");
+  await page.getByRole("button", { name: "Skip device" }).last().click();
+  await expect(page.getByText("The device is skipped")).toBeVisible();
+  await expect(page.getByText("Taken out by an operator").first()).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByText("in repair")).toBeVisible();
+
+  await api.post(`/ota/campaigns/${id}/abort`);
+  await page.getByRole("button", { name: "Run again" }).click();
+  await expect(page.getByLabel("Name")).toHaveValue("First try again");
+  await expect(page.getByText("3 devices will be updated")).toBeVisible();
+  await expectAccessible(page);
+  await screenshot(page, "story-run-again");
+  await create(page);
+  await expect(page.getByRole("link", { name: "what First try has not updated" })).toBeVisible();
+});
+
 test("a CSV with bad lines names each, and the good lines can be sent alone", async ({ page }) => {
   const tenant = unique("csv");
   await signIn(page, tenant, "operator", "/devices?import=1");

@@ -43,6 +43,7 @@ def campaign(stages: list[dict[str, Any]] | None = None, **facts: Any) -> dict[s
         "name": "Autumn",
         "firmware_version": "2.1.0",
         "target_group_id": "lab",
+        "target_of": None,
         "status": "RUNNING",
         "status_reason": None,
         "current_stage": 0,

@@ -253,6 +253,12 @@ def test_lost_connection_is_shown_with_the_age_of_what_is_shown() -> None:
     assert "connection lost; this is as of 4 s ago; trying again (GET /campaign: ConnectError)" in text
 
 
+def test_a_campaign_for_what_another_one_left_says_so() -> None:
+    of = {"campaign_id": 6, "statuses": ["FAILED", "SKIPPED"]}
+    seen = reading(campaign(target_group_id=None, target_of=of))
+    assert "Autumn · 2.1.0 to what campaign 6 left" in shown(panel(watched(seen), 120))
+
+
 def test_names_and_texts_neither_move_the_cursor_nor_are_read_as_markup() -> None:
     seen = reading(printable(campaign(name="[red]x[/] \x1b[2J\r\x07", target_group_id="[/bold]")))
     assert "\x1b" not in str(seen.campaign)

@@ -19,7 +19,9 @@ export interface paths {
         put?: never;
         /**
          * Create
-         * @description Creates a campaign over the devices that are in the group now. It begins with `start`.
+         * @description Creates a campaign over the devices that are in the group now, or that another campaign has not updated by now.
+         *
+         *     It begins with `start`: devices that were skipped for their type or version are looked at once more then.
          */
         post: operations["create_campaign"];
         delete?: never;
@@ -170,6 +172,30 @@ export interface paths {
         get: operations["list_campaign_devices"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/ota/campaigns/{campaign_id}/devices/{device_id}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip Device
+         * @description Takes one device out of a campaign for good: SKIPPED, `excluded`.
+         *
+         *     Possible while the device is PENDING or QUEUED, and in an ABORTED campaign also while it is at work; what it still
+         *     reports is ignored then. The command of a QUEUED device may still go out, for up to about 95 seconds. Again is
+         *     harmless. 409 for a device at work in a campaign that is not aborted, and for one that has finished.
+         */
+        post: operations["skip_campaign_device"];
         delete?: never;
         options?: never;
         head?: never;
@@ -525,8 +551,13 @@ export interface components {
             firmware_version: string;
             /** Firmware Device Type */
             firmware_device_type: string | null;
-            /** Target Group Id */
-            target_group_id: string;
+            /**
+             * Target Group Id
+             * @description the group that was aimed at; null with `target_of`
+             */
+            target_group_id: string | null;
+            /** @description the campaign whose devices were aimed at; null with a group */
+            target_of: components["schemas"]["TargetOf"] | null;
             /**
              * Rollout Strategy
              * @enum {string}
@@ -672,8 +703,13 @@ export interface components {
             firmware_version: string;
             /** Firmware Device Type */
             firmware_device_type: string | null;
-            /** Target Group Id */
-            target_group_id: string;
+            /**
+             * Target Group Id
+             * @description the group that was aimed at; null with `target_of`
+             */
+            target_group_id: string | null;
+            /** @description the campaign whose devices were aimed at; null with a group */
+            target_of: components["schemas"]["TargetOf"] | null;
             /**
              * Rollout Strategy
              * @enum {string}
@@ -828,6 +864,9 @@ export interface components {
         /**
          * DeviceRow
          * @description One device of a campaign. SKIPPED with attempt 0 was never commanded; with a higher one it may have been.
+         *
+         *     `skip_reason` is `already_on_version`, `wrong_device_type` or `unknown_device` (not registered any more) when that
+         *     was found at the campaign's creation or at the device's turn, `excluded` when an operator took the device out.
          */
         DeviceRow: {
             /** Device Id */
@@ -846,7 +885,7 @@ export interface components {
             /** Error Message */
             error_message: string | null;
             /** Skip Reason */
-            skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "superseded" | "deadline") | null;
+            skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "unknown_device" | "superseded" | "deadline" | "excluded") | null;
             /** Wait */
             wait: ("retry" | "offline" | "refused") | null;
             /** Next Attempt At */
@@ -908,7 +947,7 @@ export interface components {
             /** Error Message */
             error_message: string | null;
             /** Skip Reason */
-            skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "superseded" | "deadline") | null;
+            skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "unknown_device" | "superseded" | "deadline" | "excluded") | null;
             /** Wait */
             wait: ("retry" | "offline" | "refused") | null;
             /** Next Attempt At */
@@ -1116,15 +1155,22 @@ export interface components {
         };
         /**
          * NewCampaign
-         * @description One firmware version to one device group. Left out: the defaults of the customer's rule, `ratio`.
+         * @description One firmware version to one device group, or to what another campaign has not updated.
+         *
+         *     Exactly one of `target_group_id` and `target_of`. Left out: the defaults of the customer's rule, `ratio`.
          */
         NewCampaign: {
             /** Name */
             name: string;
             /** Firmware Version Id */
             firmware_version_id: number;
-            /** Target Group Id */
-            target_group_id: string;
+            /** @description devices of another campaign; null with a group */
+            target_of?: components["schemas"]["TargetOf"] | null;
+            /**
+             * Target Group Id
+             * @description the group whose devices are updated; null with `target_of`
+             */
+            target_group_id?: string | null;
             /**
              * Rollout Strategy
              * @default linear
@@ -1320,7 +1366,7 @@ export interface components {
         };
         /**
          * Retry
-         * @description Which failed devices to try again; left out: all.
+         * @description Which failed devices to try again; left out: all that are still registered.
          */
         Retry: {
             /** Device Ids */
@@ -1398,6 +1444,22 @@ export interface components {
              * Format: date-time
              */
             at: string;
+        };
+        /**
+         * TargetOf
+         * @description Devices of another campaign that are still registered, by what they are in it now.
+         */
+        TargetOf: {
+            /**
+             * Campaign Id
+             * @description the other campaign
+             */
+            campaign_id: number;
+            /**
+             * Statuses
+             * @description the devices' statuses there; SKIPPED: whatever the reason; PENDING only of a campaign that is ABORTED or COMPLETED: those that an abort has not skipped yet
+             */
+            statuses: ("FAILED" | "SKIPPED" | "PENDING")[];
         };
         /**
          * Timeline
@@ -2063,6 +2125,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceRowList"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    skip_campaign_device: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                campaign_id: number;
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceRow"];
                 };
             };
             /** @description Refused */

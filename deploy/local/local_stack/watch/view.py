@@ -5,6 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from local_stack.api import Json
 from local_stack.watch import stages, timeline
 from local_stack.watch.bars import COLOURS, filled, legend, stacked, words
 from local_stack.watch.follow import Watched
@@ -41,9 +42,15 @@ def panel(watched: Watched, width: int) -> Panel:
     return Panel(Group(*parts), title=_title(reading, colour), title_align="left", border_style=colour)
 
 
+def target(campaign: Json) -> str:
+    """Whom the campaign is for: a group, or what another campaign has not updated."""
+    of = campaign.get("target_of")
+    return f"what campaign {of['campaign_id']} left" if of else str(campaign["target_group_id"])
+
+
 def _title(reading: Reading, colour: str) -> Text:
     campaign = reading.campaign
-    what = f"{campaign['name']} · {campaign['firmware_version']} to {campaign['target_group_id']} · "
+    what = f"{campaign['name']} · {campaign['firmware_version']} to {target(campaign)} · "
     return Text.assemble(what, (reading.status, f"bold {colour}"))
 
 

@@ -20,7 +20,9 @@ import { CampaignActions } from "./parts/actions";
 import { DeviceTable } from "./parts/device-table";
 import { LiveBadge, LostBanner } from "./parts/live-badge";
 import { AbortGauge, Failures } from "./parts/side-cards";
+import { SkipDevice } from "./parts/skip-device";
 import { StageTrack } from "./parts/stage-track";
+import { Target } from "./parts/target";
 import { TimelineCard } from "./parts/timeline";
 import { UpdateSteps } from "./parts/update-steps";
 import { VerdictCard } from "./parts/verdict-card";
@@ -63,20 +65,13 @@ function Unread(failed: { error: unknown; retry: () => void }) {
 }
 
 function Under({ campaign }: { campaign: Campaign }) {
-  const group = useQuery({
-    queryKey: ["group", campaign.target_group_id],
-    queryFn: () => body(api.GET("/customer/device-groups/{group_id}", { params: { path: { group_id: campaign.target_group_id } } })),
-    retry: false,
-  });
   return (
     <Facts>
       {[
         <span key="what" className="inline-flex flex-wrap items-center gap-x-2">
           <Version>{campaign.firmware_version}</Version>
           <span className="text-ink-3">{t.campaign.to}</span>
-          <Link to={`/groups/${encodeURIComponent(campaign.target_group_id)}`} className="rounded font-medium text-ink hover:underline">
-            {group.data?.name ?? campaign.target_group_id}
-          </Link>
+          <Target campaign={campaign} />
         </span>,
         `${count(campaign.total_devices)} ${campaign.firmware_device_type ?? t.noDevices.replace("No ", "")}`,
         campaign.started_at ? t.campaign.startedBy(campaign.started_at, campaign.created_by) : t.campaign.createdBy(campaign.created_at, campaign.created_by),
@@ -168,9 +163,12 @@ function RowDetail({ campaign, deviceId }: { campaign: Campaign; deviceId: strin
   return (
     <>
       <UpdateSteps row={row} maxAttempts={campaign.max_attempts} paused={campaign.status === "PAUSED"} />
-      <Link to={`/devices/${encodeURIComponent(deviceId)}`} className="mt-6 inline-block rounded text-[13px] font-medium text-accent hover:underline">
-        {t.sheet.openDevice}
-      </Link>
+      <div className="mt-6 flex flex-wrap items-center justify-between gap-3">
+        <Link to={`/devices/${encodeURIComponent(deviceId)}`} className="rounded text-[13px] font-medium text-accent hover:underline">
+          {t.sheet.openDevice}
+        </Link>
+        <SkipDevice campaign={campaign} row={row} />
+      </div>
     </>
   );
 }

@@ -1,5 +1,5 @@
 /** All campaigns: state, progress, rate now; rows never jump, new ones are announced. */
-import { EllipsisVertical, Eye, Pause, Play, Plus, Rocket, SearchX, CircleX } from "lucide-react";
+import { EllipsisVertical, Eye, Pause, Play, Plus, Repeat, Rocket, SearchX, CircleX } from "lucide-react";
 import { useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { useQueryClient } from "@tanstack/react-query";
@@ -21,9 +21,10 @@ import { useNow, useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
 import { AbortDialog, allowed } from "./parts/actions";
 import { LiveBadge, LostBanner } from "./parts/live-badge";
+import { targetName } from "./parts/target";
 import { verdict } from "./verdict";
 import { foreseeableEnd } from "./waits";
-import { campaignUrl, SHOWN, useCampaignCounts, useCampaigns, useControl, useListStream, type Shown } from "./queries";
+import { againUrl, campaignUrl, SHOWN, useCampaignCounts, useCampaigns, useControl, useListStream, type Shown } from "./queries";
 
 const label = (shown: Shown) => (shown === "" ? t.campaigns.all : shown === "ATTENTION" ? t.campaigns.attention : t.campaignStatus[shown]);
 
@@ -166,7 +167,7 @@ function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boole
         </Link>
         <div className="mt-1 flex flex-wrap items-center gap-2 text-xs text-ink-3">
           <Version>{campaign.firmware_version}</Version>
-          {t.campaign.to} {campaign.target_group_id}
+          {t.campaign.to} {targetName(campaign)}
         </div>
         <div className="mt-2.5 space-y-2.5 md:hidden">
           <div className="flex flex-wrap items-center gap-x-2.5 sm:hidden">
@@ -218,6 +219,11 @@ function RowMenu({ campaign }: { campaign: Campaign }) {
         {can.start && (
           <MenuItem icon={Play} onClick={() => control.mutate({ control: "start" })}>
             {campaign.status === "PAUSED" ? t.campaign.resume : t.campaign.start}
+          </MenuItem>
+        )}
+        {can.again && (
+          <MenuItem icon={Repeat} onClick={() => void navigate(againUrl(campaign.id))}>
+            {t.campaign.again}
           </MenuItem>
         )}
         {can.pause && (

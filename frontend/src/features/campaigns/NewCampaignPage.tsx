@@ -12,12 +12,14 @@ import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
 import { FormError, SelectField, SwitchField, TextField } from "@/components/ui/form";
 import { PageHead } from "@/components/ui/page";
+import { Failure, Loading, Skeleton } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { bytes, count, devices } from "@/lib/format";
 import { useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
-import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, LIMITS, PRESETS, STAGE_LIMITS, summary, withinWhole, type Plan, type Preset } from "./plan";
-import { campaignUrl, createCampaign, preview } from "./queries";
+import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, LIMITS, planAgain, PRESETS, STAGE_LIMITS, summary, withinWhole, type Plan, type Preset } from "./plan";
+import { LeftBy } from "./parts/target";
+import { campaignUrl, createCampaign, preview, useCampaign } from "./queries";
 
 type Form = UseFormReturn<Plan>;
 const ICON: Record<Preset, LucideIcon> = { careful: Snail, normal: ShieldCheck, urgent: Siren };
@@ -30,7 +32,20 @@ const MEASURED = ["stages", ...(Object.keys(LIMITS) as (keyof typeof LIMITS)[])]
 
 export default function NewCampaignPage() {
   const [address] = useSearchParams();
-  const form = useForm<Plan>({ defaultValues: { ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }, mode: "onTouched" });
+  const of = Number(address.get("of"));
+  if (of > 0) return <Again of={of} />;
+  return <Planner initial={{ ...emptyPlan(), firmware: address.get("firmware") ?? "", group: address.get("group") ?? "" }} />;
+}
+
+/** Filled in with the settings of another campaign, for the devices that it has not updated. */
+function Again({ of }: { of: number }) {
+  const query = useCampaign(of);
+  if (query.data) return <Planner key={of} initial={planAgain(query.data)} />;
+  return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Loading><Skeleton className="h-96" /></Loading>;
+}
+
+function Planner({ initial }: { initial: Plan }) {
+  const form = useForm<Plan>({ defaultValues: initial, mode: "onTouched" });
   useEffect(() => {
     // A choice is never blurred, so no rule of the form's own would take the server's error from it.
     const watching = form.watch((_, { name }) => name && form.clearErrors(name));
@@ -69,6 +84,7 @@ function What({ form: { control, register, formState } }: { form: Form }) {
   });
   const groups = useQuery({ queryKey: ["groups", "choices"], queryFn: async () => (await body(api.GET("/customer/device-groups", { params: { query: { limit: 200 } } }))).groups });
   const { errors } = formState;
+  const of = useWatch({ control, name: "of" });
   const versions = (firmware.data ?? []).map((version) => ({ value: String(version.id), label: version.version, note: version.device_type ?? t.everyType }));
   const lists = (groups.data ?? []).map((group) => ({ value: group.group_id, label: group.name, note: devices(group.member_count) }));
   return (
@@ -77,7 +93,16 @@ function What({ form: { control, register, formState } }: { form: Form }) {
       <div className="mt-4 grid gap-4 sm:grid-cols-2">
         <TextField className="sm:col-span-2" label={t.create.name} placeholder={t.create.namePlaceholder} maxLength={200} autoComplete="off" error={errors.name?.message} {...register("name", { validate: (text) => text.trim() !== "" || t.create.required })} />
         <Choice control={control} name="firmware" label={t.create.firmware} options={versions} error={errors.firmware?.message} hint={firmware.data?.length === 0 && <Link className="text-accent underline" to="/ota/firmware?register=1">{t.create.noFirmware}</Link>} />
-        <Choice control={control} name="group" label={t.create.group} options={lists} error={errors.group?.message} hint={groups.data?.length === 0 && <Link className="text-accent underline" to="/groups?new=1">{t.create.noGroups}</Link>} />
+        {of !== null && (
+          <div className="text-[13px]">
+            <p className="font-medium">{t.create.group}</p>
+            <p className="mt-2 text-ink-2">
+              <LeftBy id={of} />
+            </p>
+            {errors.group?.message && <p role="alert" className="mt-1.5 text-xs text-failed-text">{errors.group.message}</p>}
+          </div>
+        )}
+        {of === null && <Choice control={control} name="group" label={t.create.group} options={lists} error={errors.group?.message} hint={groups.data?.length === 0 && <Link className="text-accent underline" to="/groups?new=1">{t.create.noGroups}</Link>} />}
       </div>
     </Card>
   );
@@ -100,8 +125,8 @@ function How({ form }: { form: Form }) {
   const chosen = useWatch({ control: form.control, name: "preset" });
   const group = useId();
   const choose = (preset: Preset) => {
-    const { name, firmware, group: target } = form.getValues();
-    form.reset({ name, firmware, group: target, ...structuredClone(DETAILS[preset]) }, { keepErrors: false, keepTouched: true });
+    const { name, firmware, group: target, of } = form.getValues();
+    form.reset({ name, firmware, group: target, of, ...structuredClone(DETAILS[preset]) }, { keepErrors: false, keepTouched: true });
   };
   return (
     <Card className="p-4 sm:p-5">
@@ -209,11 +234,11 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
   const rested = useRested(typed, 350);
   const settled = rested === typed;
   const asked = JSON.parse(rested) as Plan;
-  const ready = Boolean(plan.firmware && plan.group);
+  const ready = Boolean(plan.firmware && (plan.group || plan.of));
   const counted = useQuery({
     queryKey: ["preview", rested],
     queryFn: () => preview(asRequest(asked)),
-    enabled: Boolean(ready && asked.firmware && asked.group && isPossible(asked)),
+    enabled: Boolean(ready && asked.firmware && (asked.group || asked.of) && isPossible(asked)),
     retry: false,
     placeholderData: keepPreviousData,
   });

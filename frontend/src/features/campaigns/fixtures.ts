@@ -37,6 +37,7 @@ export function campaign(some: Partial<Campaign> = {}): Campaign {
     firmware_version: "2.1.0",
     firmware_device_type: "thermostat",
     target_group_id: "eu",
+    target_of: null,
     rollout_strategy: "linear",
     rollout_rate: 1200,
     abort_threshold: 0.1,

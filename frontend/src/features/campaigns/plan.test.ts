@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, PRESETS, sizes, summary } from "./plan";
+import { campaign, counts, stage } from "./fixtures";
+import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, planAgain, PRESETS, sizes, summary } from "./plan";
 
 const plan = (preset: keyof typeof DETAILS) => ({ ...emptyPlan(), ...DETAILS[preset], name: " Thermostat ", firmware: "3", group: "eu" });
 
@@ -42,6 +43,7 @@ test("stages are rounded up as the server rounds them, and what is left is the l
 test("a field that the server names is found in the form", () => {
   expect(fieldOf("stages.1.soak_seconds")).toBe("stages.1.soakMinutes");
   expect(fieldOf("body.target_group_id")).toBe("group");
+  expect(fieldOf("target_of.campaign_id")).toBe("group");
   expect(fieldOf("name")).toBe("name");
 });
 
@@ -50,4 +52,29 @@ test("a plan with a number out of its limits is not possible, one that is not sh
   for (const preset of PRESETS) expect(isPossible(plan(preset))).toBe(true);
   for (const wrong of [{ attempts: "0" }, { rate: "" }, { stages: [{ ...canary!, share: "500" }] }, { stages: [canary!, { ...canary!, share: "96" }] }]) expect(isPossible({ ...plan("normal"), ...wrong })).toBe(false);
   expect([isPossible({ ...plan("normal"), minDevices: "0" }), isPossible({ ...plan("normal"), rule: "ratio", minDevices: "0" })]).toEqual([true, false]);
+});
+
+test("a campaign that is run again asks for the same, for the devices that it has not updated", () => {
+  const gated = stage({ name: "Canary", share: 0.07, rollout_rate: 60, soak_seconds: 90, min_success: 0.98, approval: true });
+  const limits = { max_in_flight: 500, ramp_start: null, ramp_factor: 0.5, max_attempts: 5, attempt_timeout_seconds: 100 };
+  const rule = { abort_rule: "sequential", abort_threshold: 0.02, abort_confidence: 0.99, abort_min_devices: 1 } as const;
+  const before = campaign({ rollout_strategy: "canary", stages: [gated, stage({ number: 1 })], ...limits, ...rule });
+  const again = planAgain(before);
+  expect(isPossible(again)).toBe(true);
+  expect(asRequest(again)).toEqual({
+    name: "Thermostat 2.1.0 again",
+    firmware_version_id: 1,
+    target_of: { campaign_id: 7, statuses: ["FAILED", "SKIPPED", "PENDING"] },
+    rollout_strategy: "canary",
+    rollout_rate: 1200,
+    ...limits,
+    ...rule,
+    stages: [{ name: "Canary", share: 0.07, rollout_rate: 60, soak_seconds: 90, min_success: 0.98, approval: true }],
+  });
+});
+
+test("so many devices of all become the same part of those that are left", () => {
+  const first = stage({ share: null, count: 50 });
+  const [planned] = planAgain(campaign({ total_devices: 1000, status_breakdown: counts({ SKIPPED: 900, SUCCESS: 100 }), stages: [first, stage({ number: 1 })] })).stages;
+  expect(planned!.share).toBe("5");
 });

@@ -1,5 +1,5 @@
 /** A campaign that is being planned: presets that fill its fields, and in words what will happen. Pure. */
-import type { NewCampaign } from "@/api/types";
+import type { Campaign, NewCampaign } from "@/api/types";
 import { count, devices } from "@/lib/format";
 import { t } from "@/lib/texts.en";
 
@@ -19,6 +19,8 @@ export interface Plan {
   name: string;
   firmware: string;
   group: string;
+  /** In place of a group: the campaign whose devices are aimed at, as far as it has not updated them. */
+  of: number | null;
   preset: Preset | "";
   rate: string;
   stages: PlannedStage[];
@@ -28,17 +30,21 @@ export interface Plan {
   minDevices: string;
   maxInFlight: string;
   rampStart: string;
+  /** Not shown; as in the campaign that is run again. */
+  rampFactor: number;
   attempts: string;
   timeoutMinutes: string;
 }
 
 export type Preset = "careful" | "normal" | "urgent";
 export const PRESETS: Preset[] = ["careful", "normal", "urgent"];
-type Details = Omit<Plan, "name" | "firmware" | "group">;
+type Details = Omit<Plan, "name" | "firmware" | "group" | "of">;
+/** Whom another campaign has not updated; an abort may not have skipped all of them yet. */
+export const LEFT = ["FAILED", "SKIPPED", "PENDING"] as const;
 
 const stage = (name: string, share: string, rate: string, soakMinutes: string, minSuccess: string): PlannedStage => ({ name, share, rate, soakMinutes, minSuccess, approval: false });
 
-const COMMON = { rule: "sequential", confidence: "95", minDevices: "1", attempts: "3", timeoutMinutes: "60" } as const;
+const COMMON = { rule: "sequential", confidence: "95", minDevices: "1", attempts: "3", timeoutMinutes: "60", rampFactor: 1 } as const;
 
 export const DETAILS: Record<Preset, Details> = {
   careful: {
@@ -54,7 +60,43 @@ export const DETAILS: Record<Preset, Details> = {
   urgent: { ...COMMON, preset: "urgent", rate: "6000", stages: [], threshold: "10", maxInFlight: "", rampStart: "500" },
 };
 
-export const emptyPlan = (): Plan => ({ name: "", firmware: "", group: "", ...structuredClone(DETAILS.normal) });
+export const emptyPlan = (): Plan => ({ name: "", firmware: "", group: "", of: null, ...structuredClone(DETAILS.normal) });
+
+const LONGEST_NAME = 200;
+const asPercent = (share: number) => String(+(share * 100).toFixed(6));
+const asTyped = (limit: number | null) => (limit === null ? "" : String(limit));
+
+/** The same again for the devices that a campaign has not updated; of its deadline nothing is kept. */
+export function planAgain(campaign: Campaign): Plan {
+  const gated = campaign.stages.slice(0, -1);
+  const all = Math.max(1, campaign.total_devices);
+  return {
+    name: `${campaign.name.slice(0, LONGEST_NAME - 6)} again`,
+    firmware: String(campaign.firmware_version_id),
+    group: "",
+    of: campaign.id,
+    preset: "",
+    rate: String(campaign.rollout_rate),
+    stages: gated.map((one) => ({
+      name: one.name,
+      // So many devices of all become the same part of those that are left.
+      share: asPercent(one.share ?? Math.min(1, (one.count ?? 1) / all)),
+      soakMinutes: String(+(one.soak_seconds / 60).toFixed(4)),
+      minSuccess: asPercent(one.min_success),
+      rate: String(one.rollout_rate),
+      approval: one.approval,
+    })),
+    rule: campaign.abort_rule,
+    threshold: asPercent(campaign.abort_threshold),
+    confidence: asPercent(campaign.abort_confidence),
+    minDevices: String(campaign.abort_min_devices),
+    maxInFlight: asTyped(campaign.max_in_flight),
+    rampStart: asTyped(campaign.ramp_start),
+    rampFactor: campaign.ramp_factor,
+    attempts: String(campaign.max_attempts),
+    timeoutMinutes: String(+(campaign.attempt_timeout_seconds / 60).toFixed(4)),
+  };
+}
 
 const optional = (text: string) => (text.trim() === "" ? null : Number(text));
 
@@ -100,7 +142,7 @@ export function asRequest(plan: Plan): NewCampaign {
   return {
     name: plan.name.trim(),
     firmware_version_id: Number(plan.firmware),
-    target_group_id: plan.group,
+    ...(plan.of === null ? { target_group_id: plan.group } : { target_of: { campaign_id: plan.of, statuses: [...LEFT] } }),
     rollout_strategy: plan.stages.length > 0 ? "canary" : "linear",
     rollout_rate: Number(plan.rate),
     abort_rule: plan.rule,
@@ -111,7 +153,7 @@ export function asRequest(plan: Plan): NewCampaign {
     attempt_timeout_seconds: Math.round(Number(plan.timeoutMinutes) * 60),
     max_in_flight: optional(plan.maxInFlight),
     ramp_start: optional(plan.rampStart),
-    ramp_factor: 1,
+    ramp_factor: plan.rampFactor,
     ...(plan.stages.length > 0 && {
       stages: plan.stages.map((planned) => ({
         name: planned.name.trim(),
@@ -143,7 +185,7 @@ export function fieldOf(server: string): string {
     max_in_flight: "maxInFlight",
     ramp_start: "rampStart",
   };
-  return names[path] ?? path;
+  return names[path] ?? (path.startsWith("target_of") ? "group" : path);
 }
 
 /** How many of `total` each stage has, the last one being what is left; null where nobody knows yet. */

@@ -14,6 +14,8 @@ import { statesToAsk } from "./rows";
 import type { Wait } from "./waits";
 
 export const campaignUrl = (id: number | string) => `/ota/campaigns/${id}`;
+/** A new campaign with the same settings, for the devices that this one has not updated. */
+export const againUrl = (id: number) => `/ota/campaigns/new?of=${id}`;
 const key = (id: number) => ["campaign", id];
 
 export const remember = (client: QueryClient, next: Campaign) => client.setQueryData<Campaign>(key(next.id), (known) => newer(known, next));
@@ -225,6 +227,22 @@ export function useApprove(id: number) {
     ({ number, reason }: { number: number; reason: string }, headers) =>
       body(api.POST("/customer/ota/campaigns/{campaign_id}/stages/{number}/approve", { params: { path: { campaign_id: id, number } }, headers, body: because(reason) })) as Promise<Campaign>,
     useSettled(() => t.campaign.approved),
+  );
+}
+
+/** Takes one device out of the campaign. */
+export function useSkip({ id }: Campaign, device_id: string) {
+  const client = useQueryClient();
+  return useIntention(
+    (reason: string, headers) => body(api.POST("/customer/ota/campaigns/{campaign_id}/devices/{device_id}/skip", { params: { path: { campaign_id: id, device_id } }, headers, body: because(reason) })),
+    {
+      about: device_id,
+      onSuccess: () => {
+        toast.success(t.skip.done);
+        for (const queryKey of [key(id), ["device", device_id], ["rows", id], ["timeline", id]]) void client.invalidateQueries({ queryKey });
+      },
+      onError: (error) => toast.error(asRefusal(error).title, { description: asRefusal(error).detail }),
+    },
   );
 }
 

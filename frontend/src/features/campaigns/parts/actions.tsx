@@ -1,5 +1,5 @@
 /** What can be done with a campaign now, by whom it may be done. */
-import { CircleX, Gauge, Pause, Play, RotateCcw, Trash2 } from "lucide-react";
+import { CircleX, Gauge, Pause, Play, Repeat, RotateCcw, Trash2 } from "lucide-react";
 import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import type { Campaign } from "@/api/types";
@@ -8,23 +8,25 @@ import { Button } from "@/components/ui/button";
 import { AlertDialog } from "@/components/ui/dialog";
 import { AT_WORK, sum } from "@/lib/status";
 import { t } from "@/lib/texts.en";
-import { useControl, useDeleteCampaign, useRetry } from "../queries";
+import { againUrl, useControl, useDeleteCampaign, useRetry } from "../queries";
 import { isLetPass } from "../verdict";
 import { RateDialog } from "./rate-dialog";
 import { ReasonDialog, ReasonField } from "./reason-dialog";
 
 /** What the state of a campaign allows; past its `end_at` the server refuses another try. */
-export const allowed = ({ status, failed }: Campaign) => ({
+export const allowed = ({ status, failed, total_devices, succeeded }: Campaign) => ({
   start: status === "CREATED" || status === "PAUSED",
   pause: status === "RUNNING",
   abort: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
   rate: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
   retry: failed > 0 && ["RUNNING", "PAUSED", "COMPLETED"].includes(status),
   delete: status === "CREATED",
+  again: (status === "ABORTED" || status === "COMPLETED") && succeeded < total_devices,
 });
 
 export function CampaignActions({ campaign }: { campaign: Campaign }) {
   const may = useMay();
+  const navigate = useNavigate();
   const control = useControl(campaign);
   const retry = useRetry(campaign);
   const [dialog, setDialog] = useState<"abort" | "rate" | "delete" | "resume" | null>(null);
@@ -45,6 +47,11 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
       {can.retry && (
         <Button disabled={retry.isPending} onClick={() => retry.mutate()}>
           <RotateCcw aria-hidden /> {t.campaign.retry(campaign.failed)}
+        </Button>
+      )}
+      {can.again && (
+        <Button onClick={() => void navigate(againUrl(campaign.id))}>
+          <Repeat aria-hidden /> {t.campaign.again}
         </Button>
       )}
       {can.pause && (

@@ -146,7 +146,7 @@ class Fleet:
         } | given
         names, places = ", ".join(fields), ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         await self.pool.execute(f"INSERT INTO ota_device_status ({names}) VALUES ({places})", *fields.values())
-        await self.register(fields["tenant_id"], device_id)
+        await self.register(str(fields["tenant_id"]), device_id)
 
     async def move(self, campaign_id: int, status: str, *devices: str, **given: Any) -> None:
         """What ingest would have written: devices (all, if none is named) get a status."""

@@ -152,7 +152,7 @@ async def test_an_abort_takes_nobody_in(fleet: Fleet, engine: Engine) -> None:
 async def test_stages_are_as_large_as_if_the_devices_had_fitted_from_the_beginning(
     fleet: Fleet, loops: Pool, fit: int, unfit: int, sizes: tuple[dict[str, float], ...]
 ) -> None:
-    stages = [NewStage(name="s", **size) for size in sizes]  # type: ignore[arg-type]
+    stages = [NewStage(name="s", **size) for size in sizes]
     gates = tuple(Gate(size) for size in stage_sizes(stages, fit)[:-1])
     campaign = await unfit_campaign(fleet, fit, unfit, gates)
     for n, stage in enumerate(stages):

@@ -95,7 +95,7 @@ function What({ form: { control, register, formState } }: { form: Form }) {
         <Choice control={control} name="firmware" label={t.create.firmware} options={versions} error={errors.firmware?.message} hint={firmware.data?.length === 0 && <Link className="text-accent underline" to="/ota/firmware?register=1">{t.create.noFirmware}</Link>} />
         {of !== null && (
           <div className="text-[13px]">
-            <p className="font-medium">{t.create.group}</p>
+            <p className="font-medium">{t.rows.title}</p>
             <p className="mt-2 text-ink-2">
               <LeftBy id={of} />
             </p>

@@ -1,7 +1,7 @@
 /** What happened to the campaign, newest first. */
 import type { Campaign, TimelineEntry } from "@/api/types";
 import { Card, CardHead } from "@/components/ui/card";
-import { aMinute, exactly, grouped, moment } from "@/lib/format";
+import { aMinute, devices, exactly, grouped, moment } from "@/lib/format";
 import { t } from "@/lib/texts.en";
 import { useTimeline } from "../queries";
 
@@ -29,8 +29,10 @@ export function TimelineCard({ campaign }: { campaign: Campaign }) {
   );
 }
 
-function about({ detail }: TimelineEntry, campaign: Campaign): string {
+function about({ event, detail }: TimelineEntry, campaign: Campaign): string {
   const stage = typeof detail.stage === "number" ? t.stageName(campaign.stages[detail.stage]?.name ?? "") : undefined;
   const rate = typeof detail.rate_per_minute === "number" ? aMinute(detail.rate_per_minute) : undefined;
-  return [stage, rate].filter(Boolean).join(", ");
+  const device = typeof detail.device_id === "string" ? detail.device_id : undefined;
+  const taken = event === "taken_in" && typeof detail.devices === "number" ? devices(detail.devices) : undefined;
+  return [stage, rate, device, taken].filter(Boolean).join(", ");
 }

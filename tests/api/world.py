@@ -88,7 +88,8 @@ class World:
             await self.api.post(f"{CAMPAIGNS}/{made['id']}/start")
             await self.fail(made["id"], made["target_group_id"] + "-0")
             await self.sql.execute(
-                """UPDATE ota_campaigns SET status = $2, completed_at = CASE WHEN $2 = 'COMPLETED' THEN now() END
+                """UPDATE ota_campaigns SET status = $2, completed_at = CASE WHEN $2 = 'COMPLETED' THEN now() END,
+                          take_in_after = NULL
                     WHERE id = $1""",
                 made["id"],
                 status,

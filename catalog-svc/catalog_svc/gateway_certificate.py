@@ -2,15 +2,13 @@
 
 import asyncio
 import ssl
-from typing import Annotated
+from urllib.parse import urlsplit
 
 import structlog
 from cryptography import x509
-from pydantic import AnyUrl, UrlConstraints
 
+from pulse.contracts.addresses import SecureAddress
 from pulse.runtime import certificates
-
-PublicUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["https"], host_required=True, default_port=443)]
 
 LOOK_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -18,22 +16,23 @@ CONNECT_SECONDS = 5.0
 log = structlog.get_logger()
 
 
-async def watch(url: PublicUrl | None) -> None:
+async def watch(url: SecureAddress | None) -> None:
     """Looks until cancelled; at nothing without an address. What was seen last counts while nobody answers."""
     while url is not None:
         try:
             await look(url)
         except (OSError, ValueError) as error:  # nobody answers in time, or not with TLS; not a certificate
-            log.warning("gateway_certificate_unseen", url=str(url), error=repr(error))
+            log.warning("gateway_certificate_unseen", url=url, error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
         else:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def look(url: PublicUrl) -> None:
+async def look(url: SecureAddress) -> None:
     """Notes when the certificate ends. Raises OSError, ValueError."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port or 443
     async with asyncio.timeout(CONNECT_SECONDS):
-        _, writer = await asyncio.open_connection(url.host, url.port, ssl=_curious(), server_hostname=url.host)
+        _, writer = await asyncio.open_connection(host, port, ssl=_curious(), server_hostname=host)
     try:
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     finally:

@@ -4,14 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints
 
+from pulse.contracts.addresses import WebAddress
 from pulse.contracts.names import Name
 from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title, Version
 
 MAX_FILE_BYTES = 1 << 40
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
-FileUrl = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\x00-\x20\x7f/?#]+[^\x00-\x20\x7f]*$", max_length=2000)
-]
 
 
 class NewFirmware(Body):
@@ -19,7 +17,7 @@ class NewFirmware(Body):
 
     version: Annotated[Version, Field(examples=["2.1.0"])]
     description: Text | None = None
-    file_url: Annotated[FileUrl, Field(examples=["https://files.example.com/gw2-2.1.0.bin"])]
+    file_url: Annotated[WebAddress, Field(examples=["https://files.example.com/gw2-2.1.0.bin"])]
     file_size_bytes: Annotated[StrictInt, Field(ge=1, le=MAX_FILE_BYTES)]
     checksum_sha256: Annotated[Sha256, Field(description="64 hexadecimal digits")]
     device_type: Name | None = None

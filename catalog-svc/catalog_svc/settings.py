@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog_svc.gateway_certificate import PublicUrl
+from pulse.contracts.addresses import SecureAddress
 from pulse.runtime.auth import AuthSettings
 from pulse.runtime.rate_limit import RateLimitSettings
 from pulse.runtime.settings import Dsn
@@ -18,4 +18,4 @@ class CatalogSettings(AuthSettings, RateLimitSettings):
 
     postgres_dsn: Dsn
     postgres_pool: Annotated[int, Field(ge=1, le=100)] = 10
-    public_url: PublicUrl | None = None
+    public_url: SecureAddress | None = None

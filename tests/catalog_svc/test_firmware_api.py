@@ -61,6 +61,9 @@ async def test_the_same_version_again_is_a_conflict_but_not_for_another_device_t
         ({"version": "v" * 101}, "version"),
         ({"file_url": "ftp://x/y"}, "file_url"),
         ({"file_url": "https:///y"}, "file_url"),
+        ({"file_url": "https://x:99999/y"}, "file_url"),
+        ({"file_url": "https://x/%00"}, "file_url"),
+        ({"file_url": "https://user:secret@x/y"}, "file_url"),
         ({"file_size_bytes": 0}, "file_size_bytes"),
         ({"file_size_bytes": "big"}, "file_size_bytes"),
         ({"checksum_sha256": "ab"}, "checksum_sha256"),
@@ -73,6 +76,18 @@ async def test_the_same_version_again_is_a_conflict_but_not_for_another_device_t
 async def test_a_wrong_field_is_named(api: Caller, wrong: dict[str, object], field: str) -> None:
     status, _, fields = await api.refused("POST", PATH, NEW | wrong)
     assert (status, fields) == (422, [field])
+
+
+async def test_an_address_is_kept_with_scheme_and_host_in_lower_case(api: Caller) -> None:
+    made = await api.post(PATH, NEW | {"version": "1.1.0", "file_url": "HTTPS://Files.Example.com/GW2.bin"}, status=201)
+    assert made["file_url"] == "https://files.example.com/GW2.bin"
+
+
+async def test_a_refused_address_is_told_the_rule(api: Caller) -> None:
+    answer = await api.ask("POST", PATH, NEW | {"file_url": "https://x:abc/y"})
+    assert answer.json()["errors"] == [
+        {"field": "file_url", "code": "invalid", "detail": "must have a port from 1 to 65535 after the colon"}
+    ]
 
 
 async def test_a_missing_field_is_named(api: Caller) -> None:

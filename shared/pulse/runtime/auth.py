@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 from pydantic import model_validator
 
+from pulse.contracts.addresses import WebAddress
 from pulse.contracts.names import is_name, is_storable
 from pulse.runtime.errors import Forbidden, StartRefused, TooManyRequests, Unauthenticated
 from pulse.runtime.jwks import Jwks
@@ -49,7 +50,7 @@ class Principal:
 class AuthSettings(ServiceSettings):
     """Exactly one of `auth_jwks_url` (asymmetric keys) and `auth_key_file` (a secret of at least 32 bytes, HS256)."""
 
-    auth_jwks_url: str | None = None
+    auth_jwks_url: WebAddress | None = None
     auth_key_file: Path | None = None
     auth_issuer: str | None = None
     auth_audience: str = "pulse-ota"

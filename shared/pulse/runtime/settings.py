@@ -3,7 +3,6 @@
 import os
 import re
 import ssl
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource
 
+from pulse.contracts.addresses import is_host, is_port
 from pulse.runtime.errors import StartRefused
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -19,27 +19,16 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 BrokerPort = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 Milliseconds = Annotated[int, Field(gt=0)]
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _SERVER = re.compile(r"(\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(:(?P<port>\d{1,5}))?")
 _DSN = re.compile(r"postgres(ql)?://([^/@?#]*@)?(?P<servers>[^/@?#]*)/[^/?#]+(\?.*)?")
-
-
-def _is_host(text: str) -> bool:
-    if ":" not in text:
-        return len(text) <= 253 and _NAME.fullmatch(text) is not None
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_server(text: str, *, needs_port: bool) -> bool:
     """Whether it is a host with a port; an IPv6 address in brackets."""
     found = _SERVER.fullmatch(text)
-    if found is None or not _is_host(found["v6"] or found["name"] or ""):
+    if found is None or not is_host(found["v6"] or found["name"] or ""):
         return False
-    return 1 <= int(found["port"]) <= 65_535 if found["port"] else not needs_port
+    return is_port(found["port"]) if found["port"] else not needs_port
 
 
 def _dsn(value: str) -> str:
@@ -58,7 +47,7 @@ def _bootstrap(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if not _is_host(value):
+    if not is_host(value):
         raise ValueError("must be a host's name or address, without scheme and port")
     return value
 

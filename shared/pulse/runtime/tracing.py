@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from pulse.contracts.addresses import web_address
+from pulse.runtime.errors import StartRefused
+
 if TYPE_CHECKING:
     from pulse.runtime.otel import Otel
 
@@ -37,6 +40,13 @@ class Update:
         return int.from_bytes(digest[:16]) or 1, int.from_bytes(digest[16:24]) or 1
 
 
+def _check(name: str, endpoint: str) -> None:
+    try:
+        web_address(endpoint)
+    except ValueError as error:
+        raise StartRefused(f"setting {name}: {error}") from error
+
+
 class Traces:
     """The door to OpenTelemetry, which is behind it only when it is on. Times in seconds since 1970."""
 
@@ -48,10 +58,13 @@ class Traces:
         return self._otel is not None
 
     def configure(self, service: str) -> None:
-        """Switches traces on, if the environment says so."""
-        if any(os.environ.get(name) for name in ENDPOINTS) and os.environ.get("OTEL_SDK_DISABLED", "") != "true":
+        """Switches traces on, if the environment says so. Raises StartRefused for an endpoint that nobody can read."""
+        given = {name: os.environ[name] for name in ENDPOINTS if os.environ.get(name)}
+        if given and os.environ.get("OTEL_SDK_DISABLED", "") != "true":
             from pulse.runtime.otel import Otel
 
+            for name, endpoint in given.items():
+                _check(name, endpoint)
             self._otel = Otel(service)
 
     def flush(self) -> None:

@@ -1,12 +1,23 @@
 """HTTP: `/customer/firmware`."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from catalog_svc import firmware
-from catalog_svc.schemas import Firmware, FirmwareFilter, FirmwareList, NewFirmware, Withdrawal, Withdrawn
+from catalog_svc.file_check import FileCheck
+from catalog_svc.schemas import (
+    Address,
+    FileToFind,
+    Firmware,
+    FirmwareChange,
+    FirmwareFilter,
+    FirmwareList,
+    NewFirmware,
+    Withdrawal,
+    Withdrawn,
+)
+from catalog_svc.view import answer
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Operator, Viewer
 from pulse.runtime.db import Pool
@@ -21,13 +32,29 @@ async def _pool(request: Request) -> Pool:
     return pool
 
 
+async def _files(request: Request) -> FileCheck:
+    files: FileCheck = request.app.state.files
+    return files
+
+
 Database = Annotated[Pool, Depends(_pool)]
+Files = Annotated[FileCheck, Depends(_files)]
 
 
 @router.post("", status_code=201, operation_id="register_firmware")
-async def register(new: NewFirmware, who: Operator, pool: Database, once: OnlyOnce) -> Firmware:
-    """Registers a firmware version. It can never be changed, only withdrawn."""
-    return await firmware.register(pool, who, once, new)
+async def register(new: NewFirmware, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Firmware:
+    """Registers a firmware version. What it is never changes; it can be withdrawn.
+
+    The server then asks `file_url` for the file and its size. What is not as it should be is a warning in `address`:
+    the file may come later.
+    """
+    return await firmware.register(pool, who, once, files, new)
+
+
+@router.post("/check", operation_id="check_address")
+async def look(wanted: FileToFind, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Address:
+    """Asks an address for a file and its size, before a version is registered with it. Takes 5 s at most."""
+    return await firmware.look(pool, who, once, files, wanted)
 
 
 @router.get("", operation_id="list_firmware")
@@ -35,13 +62,31 @@ async def list_versions(wanted: Annotated[FirmwareFilter, Query()], who: Viewer,
     """Lists firmware versions, newest first."""
     rows, total = await firmware.search(pool, who, wanted)
     page: dict[str, Any] = listed(rows, wanted, min(total, COUNTED_TO), lambda row: [row.id], capped=total > COUNTED_TO)
-    return FirmwareList(firmware_versions=[Firmware(**asdict(row)) for row in rows[: wanted.limit]], **page)
+    return FirmwareList(firmware_versions=[answer(row) for row in rows[: wanted.limit]], **page)
 
 
 @router.get("/{firmware_id}", operation_id="get_firmware")
 async def get(firmware_id: RowId, who: Viewer, pool: Database) -> Firmware:
     """One firmware version."""
-    return Firmware(**asdict(await firmware.find(pool, who, firmware_id)))
+    return answer(await firmware.find(pool, who, firmware_id))
+
+
+@router.patch("/{firmware_id}", operation_id="change_firmware")
+async def change(
+    firmware_id: RowId, wanted: FirmwareChange, who: Operator, pool: Database, once: OnlyOnce, files: Files
+) -> Firmware:
+    """Puts the address or the description of a version right, with who and when in `changes`.
+
+    Commands made from then on have the new address, those of running campaigns too; the file there must be the same.
+    A new address is asked as at the registration. Not for a withdrawn version.
+    """
+    return await firmware.change(pool, who, once, files, firmware_id, wanted)
+
+
+@router.post("/{firmware_id}/check", operation_id="check_firmware")
+async def check(firmware_id: RowId, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Firmware:
+    """Asks the address of a version again for the file and its size. Takes 5 s at most. Not for a withdrawn version."""
+    return await firmware.check(pool, who, once, files, firmware_id)
 
 
 @router.post("/{firmware_id}/withdraw", operation_id="withdraw_firmware")

@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
+from catalog_svc.file_check import Finding
+from catalog_svc.schemas import SHOWN_CHANGES
 from pulse.runtime.db import Connection
 from pulse.runtime.rest import COUNTED_TO
 
-COLUMNS = """id, version, description, file_url, file_size_bytes, checksum_sha256, device_type, status, created_at,
-    created_by, withdrawn_at"""
+COLUMNS = f"""id, version, description, file_url, file_size_bytes, checksum_sha256, device_type, status, created_at,
+    created_by, withdrawn_at, withdrawn_by, withdrawn_reason, address_checked_at, address_reachable, address_status,
+    address_size_bytes, address_warning_code, address_warning,
+    (SELECT coalesce(jsonb_agg(to_jsonb(newest)), '[]')
+       FROM (SELECT at, by, field, old, new FROM firmware_changes c
+              WHERE c.firmware_id = firmware_versions.id ORDER BY c.id DESC LIMIT {SHOWN_CHANGES}) newest) AS changes"""
+Changes: TypeAlias = dict[Literal["file_url", "description"], str | None]
+"""New values of what can be changed."""
+NEVER_ASKED = """address_checked_at = NULL, address_reachable = NULL, address_status = NULL, address_size_bytes = NULL,
+    address_warning_code = NULL, address_warning = NULL"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +36,15 @@ class FirmwareRow:
     created_at: datetime
     created_by: str
     withdrawn_at: datetime | None
+    withdrawn_by: str | None
+    withdrawn_reason: str | None
+    address_checked_at: datetime | None
+    address_reachable: bool | None
+    address_status: int | None
+    address_size_bytes: int | None
+    address_warning_code: str | None
+    address_warning: str | None
+    changes: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,52 @@ async def get(conn: Connection, tenant: str, firmware_id: int) -> FirmwareRow | 
         f"SELECT {COLUMNS} FROM firmware_versions WHERE tenant_id = $1 AND id = $2", tenant, firmware_id
     )
     return FirmwareRow(**row) if row else None
+
+
+async def lock(conn: Connection, tenant: str, firmware_id: int) -> FirmwareRow | None:
+    """The version as it is until the transaction ends."""
+    row = await conn.fetchrow(
+        f"SELECT {COLUMNS} FROM firmware_versions WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        tenant,
+        firmware_id,
+    )
+    return FirmwareRow(**row) if row else None
+
+
+async def change(conn: Connection, tenant: str, row: FirmwareRow, by: str, changes: Changes) -> None:
+    """Gives a version, which is locked and ACTIVE, other values, and notes who did; a new address was never asked."""
+    for field, new in changes.items():
+        also = f", {NEVER_ASKED}" if field == "file_url" else ""
+        await conn.execute(f"UPDATE firmware_versions SET {field} = $2{also} WHERE id = $1", row.id, new)
+        await conn.execute(
+            """INSERT INTO firmware_changes (tenant_id, firmware_id, by, field, old, new)
+               VALUES ($1, $2, $3, $4, $5, $6)""",
+            tenant,
+            row.id,
+            by,
+            field,
+            getattr(row, field),
+            new,
+        )
+
+
+async def note_finding(conn: Connection, tenant: str, asked: FirmwareRow, finding: Finding) -> FirmwareRow | None:
+    """The version, with what its address answered; that is not kept if it was withdrawn or moved meanwhile."""
+    await conn.execute(
+        """UPDATE firmware_versions
+              SET address_checked_at = now(), address_reachable = $4, address_status = $5, address_size_bytes = $6,
+                  address_warning_code = $7, address_warning = $8
+            WHERE tenant_id = $1 AND id = $2 AND file_url = $3 AND status = 'ACTIVE'""",
+        tenant,
+        asked.id,
+        asked.file_url,
+        finding.reachable,
+        finding.status,
+        finding.size_bytes,
+        finding.code,
+        finding.warning,
+    )
+    return await get(conn, tenant, asked.id)
 
 
 _WANTED = """tenant_id = $1 AND ($2::text IS NULL OR device_type = $2)

@@ -72,6 +72,14 @@ async def one_firmware(world: World) -> tuple[str, object]:
     return f"{FIRMWARE}/{await world.firmware()}", None
 
 
+async def firmware_to_check(world: World) -> tuple[str, object]:
+    return f"{FIRMWARE}/{await world.firmware()}/check", None
+
+
+async def firmware_change(world: World) -> tuple[str, object]:
+    return f"{FIRMWARE}/{await world.firmware()}", {"file_url": "http://elsewhere/f"}
+
+
 async def withdrawal(world: World) -> tuple[str, object]:
     return f"{FIRMWARE}/{await world.firmware()}/withdraw", {"reason": "bad"}
 
@@ -125,6 +133,14 @@ OPERATIONS = {
     "POST /customer/firmware": Operation(OPERATORS, 201, new_firmware, names_object=False),
     "GET /customer/firmware": Operation(VIEWERS, 200, at(FIRMWARE), names_object=False),
     "GET /customer/firmware/{firmware_id}": Operation(VIEWERS, 200, one_firmware),
+    "POST /customer/firmware/check": Operation(
+        OPERATORS,
+        200,
+        at(f"{FIRMWARE}/check", {"file_url": "http://files/f", "file_size_bytes": 10}),
+        names_object=False,
+    ),
+    "PATCH /customer/firmware/{firmware_id}": Operation(OPERATORS, 200, firmware_change),
+    "POST /customer/firmware/{firmware_id}/check": Operation(OPERATORS, 200, firmware_to_check),
     "POST /customer/firmware/{firmware_id}/withdraw": Operation(OPERATORS, 200, withdrawal),
     "POST /customer/devices": Operation(OPERATORS, 201, new_device, names_object=False),
     "POST /customer/devices/bulk": Operation(OPERATORS, 200, new_devices, names_object=False),

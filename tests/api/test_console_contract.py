@@ -14,7 +14,8 @@ LIST = {"total": int, "total_capped": bool, "limit": int, "offset": int, "next":
 FIRMWARE = {
     "id": int, "version": str, "description": (str, type(None)), "file_url": str, "file_size_bytes": int,
     "checksum_sha256": str, "device_type": (str, type(None)), "status": str, "created_at": str, "created_by": str,
-    "withdrawn_at": (str, type(None)),
+    "withdrawn_at": (str, type(None)), "withdrawn_by": (str, type(None)), "withdrawn_reason": (str, type(None)),
+    "address": dict, "changes": list,
 }  # fmt: skip
 CAMPAIGN = {
     "id": int, "name": str, "status": str, "epoch": int, "firmware_version_id": int, "firmware_version": str,

@@ -22,6 +22,7 @@ async def _something_of_acme_in_every_table(world: World) -> None:
            VALUES ($1, 1, 'acme', now(), 0, '{}', 0)""",
         campaign["id"],
     )
+    await (await request("PATCH /customer/firmware/{firmware_id}", world)).send(world.api)
     keyed = world.api.with_headers(idempotency_key="k")
     await (await request("POST /customer/devices", world)).send(keyed)
 

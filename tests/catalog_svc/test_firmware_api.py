@@ -145,16 +145,31 @@ async def test_withdrawing_is_for_good_and_again_is_harmless(api: Caller) -> Non
     withdrawn = await api.post(f"{PATH}/{made['id']}/withdraw", {"reason": "bricks"})
     assert withdrawn["status"] == "WITHDRAWN"
     assert withdrawn["campaigns_paused"] == []
-    again = await api.post(f"{PATH}/{made['id']}/withdraw", {"reason": "another"})
-    assert again["withdrawn_at"] == withdrawn["withdrawn_at"]
+    again = await api.as_("admin").post(f"{PATH}/{made['id']}/withdraw", {"reason": "another"})
+    assert again == withdrawn
     assert await api.refused("POST", f"{PATH}/{made['id']}/withdraw", {}) == (422, "invalid", ["reason"])
+
+
+async def test_a_withdrawn_version_says_by_whom_when_and_why_wherever_it_is_shown(api: Caller) -> None:
+    made = await api.post(PATH, NEW | {"version": "4.1.0"}, status=201)
+    assert (made["withdrawn_at"], made["withdrawn_by"], made["withdrawn_reason"]) == (None, None, None)
+    withdrawn = await api.post(f"{PATH}/{made['id']}/withdraw", {"reason": "bricks the radio"})
+    assert (withdrawn["withdrawn_by"], withdrawn["withdrawn_reason"]) == ("operator@acme", "bricks the radio")
+    del withdrawn["campaigns_paused"]
+    assert await api.get(f"{PATH}/{made['id']}") == withdrawn
+    assert withdrawn in (await api.get(PATH, search="4.1.0"))["firmware_versions"]
 
 
 async def test_another_tenants_version_is_not_there(api: Caller) -> None:
     made = await api.post(PATH, NEW | {"version": "5.0.0"}, status=201)
     foreign = api.as_(tenant="other")
-    for method, path in (("GET", f"{PATH}/{made['id']}"), ("POST", f"{PATH}/{made['id']}/withdraw")):
-        body = {"reason": "x"} if method == "POST" else None
+    for method, end, body in (
+        ("GET", "", None),
+        ("POST", "/withdraw", {"reason": "x"}),
+        ("POST", "/check", None),
+        ("PATCH", "", {"description": "x"}),
+    ):
+        path = f"{PATH}/{made['id']}{end}"
         assert await foreign.refused(method, path, body) == (404, "firmware_not_found", [])
 
 
@@ -198,17 +213,42 @@ async def test_no_token_or_a_forged_one_is_refused(api: Caller) -> None:
         assert (await Caller(api.client, bearer).refused("GET", PATH))[:2] == (401, "unauthenticated")
 
 
-async def test_the_database_itself_keeps_versions_as_they_are(api: Caller, postgres: Database) -> None:
-    made = await api.post(PATH, NEW | {"version": "7.0.0"}, status=201)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "checksum_sha256 = repeat('cd', 32)",
+        "file_size_bytes = 1",
+        "version = '7.0.1'",
+        "device_type = NULL",
+        "tenant_id = 'other'",
+        "created_by = 'x'",
+        "created_at = now()",
+        "file_url = 'http://x', file_size_bytes = 1",
+        "withdrawn_by = 'x'",
+        "withdrawn_reason = 'x'",
+        "status = 'WITHDRAWN', withdrawn_at = now(), file_url = 'http://x'",
+    ],
+)
+async def test_the_database_itself_keeps_what_a_version_is(api: Caller, postgres: Database, change: str) -> None:
+    made = await api.post(PATH, NEW | {"version": f"7: {change}"[:100]}, status=201)
     owner = await asyncpg.connect(postgres.dsn)
     try:
-        for statement in (
-            f"UPDATE firmware_versions SET checksum_sha256 = '{'cd' * 32}' WHERE id = {made['id']}",
-            f"UPDATE firmware_versions SET file_url = 'http://x' WHERE id = {made['id']}",
-            f"DELETE FROM firmware_versions WHERE id = {made['id']}",
-        ):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await owner.execute(f"UPDATE firmware_versions SET {change} WHERE id = $1", made["id"])
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await owner.execute("DELETE FROM firmware_versions WHERE id = $1", made["id"])
+    finally:
+        await owner.close()
+
+
+async def test_the_database_itself_keeps_a_withdrawn_version_as_it_is(api: Caller, postgres: Database) -> None:
+    made = await api.post(PATH, NEW | {"version": "7.1.0"}, status=201)
+    await api.post(f"{PATH}/{made['id']}/withdraw", {"reason": "x"})
+    owner = await asyncpg.connect(postgres.dsn)
+    try:
+        for change in ("status = 'ACTIVE'", "file_url = 'http://x'", "description = 'x'", "withdrawn_reason = 'y'"):
             with pytest.raises(asyncpg.RestrictViolationError):
-                await owner.execute(statement)
+                await owner.execute(f"UPDATE firmware_versions SET {change} WHERE id = $1", made["id"])
     finally:
         await owner.close()
 

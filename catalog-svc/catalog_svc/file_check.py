@@ -4,13 +4,13 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from catalog_svc.metrics import ASKED
 from catalog_svc.networks import Ip, Network, NotAsked, Resolver
+from pulse.contracts.addresses import AddressWarningCode as Code
 from pulse.contracts.addresses import web_address
 
 TOTAL_SECONDS = 3.0
@@ -28,8 +28,6 @@ _HEAD_REFUSED = (403, 405, 501)
 _WHOLE = re.compile(r"bytes (?:\d+-\d+|\*)/(\d{1,15})")
 _LENGTH = re.compile(r"\d{1,15}")
 _HEADERS = {"user-agent": "pulse-ota", "accept": "*/*", "accept-encoding": "identity"}
-
-Code: TypeAlias = Literal["not_checked", "unreachable", "bad_redirect", "bad_status", "size_unknown", "size_mismatch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
 
-from pulse.contracts.addresses import WebAddress
+from pulse.contracts.addresses import AddressWarningCode, WebAddress
 from pulse.contracts.names import Name
 from pulse.runtime.errors import FieldError, Invalid
 from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title, Version
@@ -72,7 +72,7 @@ class AddressWarning(BaseModel):
     """Why devices may not get the file from its address. A warning is no refusal: the version can be rolled out."""
 
     code: Annotated[
-        Literal["not_checked", "unreachable", "bad_redirect", "bad_status", "size_unknown", "size_mismatch"],
+        AddressWarningCode,
         Field(
             description="`not_checked`: the address was not asked. `unreachable`: it did not answer within 3 s. "
             "`bad_redirect`: more than 3 redirects, or to what is no address. `bad_status`: neither 200 nor 206. "

@@ -5,8 +5,7 @@ from typing import Any
 
 from catalog_svc.schemas import AddressWarning, Firmware
 from catalog_svc.store import FirmwareRow
-
-NEVER_ASKED = AddressWarning(code="not_checked", detail="not checked: nobody has asked this address yet")
+from pulse.contracts.addresses import NEVER_ASKED
 
 
 def answer(row: FirmwareRow) -> Firmware:
@@ -16,15 +15,14 @@ def answer(row: FirmwareRow) -> Firmware:
 
 def fields(row: FirmwareRow) -> dict[str, Any]:
     """The fields of Firmware."""
+    said = (row.address_warning_code, row.address_warning) if row.address_checked_at else NEVER_ASKED
     return asdict(row) | {
         "address": {
             "checked_at": row.address_checked_at,
             "reachable": row.address_reachable,
             "status": row.address_status,
             "size_bytes": row.address_size_bytes,
-            "warning": warning(row.address_warning_code, row.address_warning)
-            if row.address_checked_at
-            else NEVER_ASKED,
+            "warning": warning(*said),
         }
     }
 

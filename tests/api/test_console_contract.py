@@ -26,7 +26,8 @@ CAMPAIGN = {
     "ramp_start": (int, type(None)), "ramp_factor": (int, float), "end_at": (str, type(None)), "total_devices": int,
     "succeeded": int, "failed": int, "status_breakdown": dict, "waiting": dict, "current_stage": int, "stages": list,
     "dispatched_devices": int, "failing_devices": int, "e_value": (float, type(None)), "abort_at": (int, type(None)),
-    "status_reason": (dict, type(None)), "created_at": str, "created_by": str, "started_at": (str, type(None)),
+    "status_reason": (dict, type(None)), "firmware_withdrawal": (dict, type(None)),
+    "created_at": str, "created_by": str, "started_at": (str, type(None)),
     "completed_at": (str, type(None)),
 }  # fmt: skip
 STAGE = {

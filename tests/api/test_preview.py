@@ -1,11 +1,14 @@
 """A preview says what the campaign would do, refuses what its creation refuses, and keeps nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from campaign_svc.campaigns.campaign_schemas import NewStage
 from campaign_svc.campaigns.preview import estimated_seconds, stage_sizes
-from tests.api.world import CAMPAIGNS, DEVICES, World
+from tests.api.world import CAMPAIGNS, DEVICES, FIRMWARE, World
 
+MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TABLES = ("ota_campaigns", "ota_device_status", "ota_campaign_stages", "ota_campaign_timeline", "idempotency_keys")
 
 
@@ -29,6 +32,7 @@ async def test_it_says_who_is_in_and_who_is_out_and_why_and_how_long_and_how_man
         [f"{group}-0", f"{group}-5"],
     )
     body = await world.new_campaign(target_group_id=group, firmware_version_id=firmware, rollout_rate=60)
+    asked = (await world.api.get(f"{FIRMWARE}/{firmware}"))["address"]
     before = await rows(world)
     assert await world.api.post(CAMPAIGNS, body, preview=True) == {
         "would_update": 7,
@@ -37,8 +41,35 @@ async def test_it_says_who_is_in_and_who_is_out_and_why_and_how_long_and_how_man
         "stages": [{"name": "all", "total": 10}],
         "estimated_seconds": 7,
         "bytes": 7000,
+        "warnings": [
+            {"code": "not_checked", "detail": "not checked: FILE_CHECK is off", "checked_at": asked["checked_at"]}
+        ],
     }
     assert await rows(world) == before
+
+
+@pytest.mark.parametrize(
+    ("answered", "warnings"),
+    [
+        ((None, None, None), [("not_checked", "not checked: nobody has asked this address yet")]),
+        ((MOMENT, "bad_status", "it answers 404, not the file"), [("bad_status", "it answers 404, not the file")]),
+        ((MOMENT, None, None), []),
+    ],
+)
+async def test_it_warns_of_what_the_firmwares_address_answered_last_and_when(
+    world: World, answered: tuple[object, ...], warnings: list[tuple[str, str]]
+) -> None:
+    body = await world.new_campaign()
+    await world.sql.execute(
+        """UPDATE firmware_versions SET address_checked_at = $2, address_warning_code = $3, address_warning = $4
+            WHERE id = $1""",
+        body["firmware_version_id"],
+        *answered,
+    )
+    found = (await world.api.post(CAMPAIGNS, body, preview=True))["warnings"]
+    at = "2026-11-24T12:00:00.000000Z" if answered[0] else None
+    assert found == [{"code": code, "detail": detail, "checked_at": at} for code, detail in warnings]
+    await world.api.post(CAMPAIGNS, body, status=201)
 
 
 @pytest.mark.parametrize(

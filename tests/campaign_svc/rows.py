@@ -83,7 +83,8 @@ class Fleet:
 
     async def withdraw(self, campaign_id: int) -> None:
         await self.pool.execute(
-            """UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now()
+            """UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now(), withdrawn_by = 'ann@acme',
+                      withdrawn_reason = 'bricks the radio'
                WHERE id = (SELECT firmware_version_id FROM ota_campaigns WHERE id = $1)""",
             campaign_id,
         )

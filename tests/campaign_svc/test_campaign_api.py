@@ -266,10 +266,31 @@ async def test_withdrawn_firmware_is_refused_at_creation_and_at_start(api: Calle
     made = await created(api, postgres, "withdrawn later")
     async with owner(postgres) as connection:
         await connection.execute(
-            "UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now() WHERE id = $1",
+            """UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now(), withdrawn_by = 'ann@acme',
+                      withdrawn_reason = 'bricks' WHERE id = $1""",
             made["firmware_version_id"],
         )
-    assert (await api.refused("POST", f"{PATH}/{made['id']}/start"))[:2] == (409, "firmware_withdrawn")
+    refused = await api.ask("POST", f"{PATH}/{made['id']}/start")
+    assert (refused.status_code, refused.json()["code"]) == (409, "firmware_withdrawn")
+    assert refused.json()["detail"].endswith("was withdrawn by ann@acme: bricks")
+
+
+@pytest.mark.parametrize("status", ["CREATED", "PAUSED", "COMPLETED"])
+async def test_a_campaign_says_that_its_firmware_is_withdrawn_whatever_its_status(
+    api: Caller, postgres: Database, status: str
+) -> None:
+    made = await created(api, postgres, f"of withdrawn firmware {status}")
+    assert made["firmware_withdrawal"] is None
+    async with owner(postgres) as connection:
+        await connection.execute("UPDATE ota_campaigns SET status = $2 WHERE id = $1", made["id"], status)
+        await connection.execute(
+            """UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now(), withdrawn_by = 'ann@acme',
+                      withdrawn_reason = 'bricks' WHERE id = $1""",
+            made["firmware_version_id"],
+        )
+    seen = await api.get(f"{PATH}/{made['id']}")
+    assert seen["firmware_withdrawal"].pop("at").endswith("Z")
+    assert seen["firmware_withdrawal"] == {"by": "ann@acme", "reason": "bricks"}
 
 
 async def test_control_changes_raise_the_epoch_and_reach_kafka_before_the_answer(

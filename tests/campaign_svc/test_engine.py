@@ -183,8 +183,33 @@ async def test_withdrawn_firmware_pauses_its_campaigns(fleet: Fleet, engine: Eng
     await engine.tick(campaign)
     paused = await fleet.get(campaign)
     assert (paused["status"], paused["status_reason_code"]) == ("PAUSED", "firmware_withdrawn")
+    assert paused["status_reason_detail"] == "firmware 2.1.0 was withdrawn by ann@acme: bricks the radio"
+    [entry] = await fleet.pool.fetch("SELECT * FROM ota_campaign_timeline WHERE campaign_id = $1", campaign)
+    assert (entry["event"], entry["reason"]) == ("paused", paused["status_reason_detail"])
+    assert (entry["detail"]["withdrawn_by"], entry["detail"]["withdrawn_reason"]) == ("ann@acme", "bricks the radio")
     assert await control_of(kafka, campaign) == [(2, "PAUSED")]
     assert (await fleet.statuses(campaign)) == {"PENDING": 3}
+
+
+async def test_an_attempt_keeps_its_command_and_the_next_one_has_the_new_address(
+    fleet: Fleet, engine: Engine, kafka: str
+) -> None:
+    campaign = await fleet.campaign(1)
+    await engine.tick(campaign)
+    await fleet.pool.execute(
+        """UPDATE firmware_versions SET file_url = 'http://elsewhere/2.1.0.bin'
+            WHERE id = (SELECT firmware_version_id FROM ota_campaigns WHERE id = $1)""",
+        campaign,
+    )
+    await engine.tick(campaign)
+    await fleet.move(campaign, "PENDING", attempt=1, failures=1)
+    await engine.tick(campaign)
+    commands = [msgspec.json.decode(sent.request.command) for sent in await requests_of(kafka, campaign)]
+    assert [(command["attempt"], command["firmware_url"]) for command in commands] == [
+        (1, "http://files/2.1.0.bin"),
+        (2, "http://elsewhere/2.1.0.bin"),
+    ]
+    assert {(command["checksum"], command["size"]) for command in commands} == {("ab" * 32, 1000)}
 
 
 async def test_a_retry_of_all_failed_devices_is_worked_off_before_anything_is_judged(

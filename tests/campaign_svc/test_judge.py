@@ -12,6 +12,7 @@ from campaign_svc.engine.gates import gate, needed_successes
 from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, judge
 from campaign_svc.engine.live import Firmware, LiveCampaign, Stage, StageStatus
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits
+from campaign_svc.withdrawal import Withdrawal
 from pulse.contracts.status import CampaignStatus
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -40,7 +41,7 @@ def campaign(*stages: Stage, **given_: Any) -> LiveCampaign:
         "tenant_id": "acme",
         "status": CampaignStatus.RUNNING,
         "epoch": 3,
-        "firmware": Firmware("2.1.0", "http://files/x", 1, "ab" * 32, withdrawn=False),
+        "firmware": Firmware("2.1.0", "http://files/x", 1, "ab" * 32),
         "abort": AbortPolicy(AbortRule.RATIO, 0.5, 1, 0.95),
         "limits": Limits(None, None, 1),
         "max_attempts": 3,
@@ -95,10 +96,12 @@ def test_a_paused_campaign_is_not_aborted_by_itself() -> None:
 
 
 def test_withdrawn_firmware_pauses_before_anything_else() -> None:
-    firmware = Firmware("2.1.0", "http://files/x", 1, "ab" * 32, withdrawn=True)
+    firmware = Firmware("2.1.0", "http://files/x", 1, "ab" * 32, Withdrawal(NOW, "ann@acme", "bricks the radio"))
     verdict = judge(campaign(stage({"FAILED": 9, "PENDING": 9}), firmware=firmware))
     assert isinstance(verdict, Change)
     assert (verdict.status, verdict.reason_code) == (CampaignStatus.PAUSED, "firmware_withdrawn")
+    assert verdict.detail == "firmware 2.1.0 was withdrawn by ann@acme: bricks the radio"
+    assert (verdict.evidence["withdrawn_by"], verdict.evidence["withdrawn_reason"]) == ("ann@acme", "bricks the radio")
 
 
 def test_an_aborted_campaign_has_ended_with_its_last_finished_row() -> None:

@@ -80,6 +80,23 @@ def test_who_is_held_back_is_told_with_what_happens_next(facts: dict[str, Any], 
     assert ("waiting" in shown(panel(seen, 200), 200)) == bool(said)
 
 
+WITHDRAWN = {"at": "2026-11-24T12:00:00.000000Z", "by": "ann@acme", "reason": "bricks the radio"}
+BY_WITHDRAWAL = {
+    "code": "firmware_withdrawn",
+    "detail": "firmware 2.1.0 was withdrawn by ann@acme: bricks the radio",
+    "by": None,
+    "at": "2026-11-24T12:00:01.000000Z",
+}
+
+
+@pytest.mark.parametrize("reason", [None, BY_WITHDRAWAL])
+def test_a_withdrawn_firmware_is_told_once_with_by_whom_and_why(reason: object) -> None:
+    facts: dict[str, Any] = {"status": "PAUSED", "status_reason": reason, "firmware_withdrawal": WITHDRAWN}
+    seen = watched(reading(campaign(**facts)))
+    for text in (plain(seen), shown(panel(seen, 200), 200)):
+        assert text.count("was withdrawn by ann@acme: bricks the radio") == 1
+
+
 def test_a_service_that_does_not_count_who_waits_is_watched_too() -> None:
     answer = campaign()
     del answer["waiting"]

@@ -40,7 +40,7 @@ def verdict(end: End) -> CampaignStatus | None:
         tenant_id="t",
         status=end.status,
         epoch=1,
-        firmware=Firmware("2", "http://x", 1, "aa", withdrawn=False),
+        firmware=Firmware("2", "http://x", 1, "aa"),
         abort=AbortPolicy(AbortRule.RATIO, 1.0, 1, 0.95),
         limits=Limits(None, None, 1),
         max_attempts=1,

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from pulse.contracts.addresses import AddressWarningCode
 from pulse.contracts.names import Name
 from pulse.contracts.status import CampaignStatus, Status
 from pulse.runtime.rest import MAX_BIGINT, Body, Future, Listed, Page, Text, Timestamp, Title
@@ -160,6 +161,14 @@ class StatusReason(BaseModel):
     at: Timestamp
 
 
+class FirmwareWithdrawal(BaseModel):
+    """Since when a campaign's firmware version is withdrawn: it can neither start nor go on."""
+
+    at: Annotated[Timestamp, Field(description="when it was withdrawn")]
+    by: Annotated[str | None, Field(description="who withdrew it: the `sub` of the token")]
+    reason: Annotated[str | None, Field(description="why, in the words of who withdrew it")]
+
+
 class FailureReason(BaseModel):
     """How many devices have failures and this last error code, and are not (yet) SUCCESS or SKIPPED."""
 
@@ -226,6 +235,9 @@ class Campaign(BaseModel):
     eta: Timestamp | None
     reasons: list[FailureReason]
     status_reason: StatusReason | None
+    firmware_withdrawal: Annotated[
+        FirmwareWithdrawal | None, Field(description="of the campaign's firmware version; null: it can be rolled out")
+    ]
     created_at: Timestamp
     created_by: str
     started_at: Timestamp | None
@@ -245,6 +257,17 @@ class PreviewStage(BaseModel):
     total: int
 
 
+class PreviewWarning(BaseModel):
+    """Something to look at before the campaign is created; none of it is a refusal."""
+
+    code: Annotated[
+        AddressWarningCode,
+        Field(description="what the firmware's address answered when it was asked last, as in the version's `address`"),
+    ]
+    detail: Annotated[str, Field(description="a sentence for a person")]
+    checked_at: Annotated[Timestamp | None, Field(description="when the address was asked last; null: never")]
+
+
 class Preview(BaseModel):
     """What a campaign would do if it were created now.
 
@@ -259,6 +282,7 @@ class Preview(BaseModel):
     stages: list[PreviewStage]
     estimated_seconds: int
     bytes: int
+    warnings: Annotated[list[PreviewWarning], Field(description="empty: the file is where devices will look for it")]
 
 
 class ControlledCampaign(Campaign):

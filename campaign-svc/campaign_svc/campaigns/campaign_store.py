@@ -1,11 +1,14 @@
 """SQL of campaigns, their stages, counters and timeline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from campaign_svc.campaigns.campaign_schemas import NewCampaign
+from campaign_svc.withdrawal import COLUMNS as WITHDRAWAL
+from campaign_svc.withdrawal import Withdrawal, withdrawal
+from pulse.contracts.addresses import AddressWarningCode
 from pulse.runtime.db import Connection
 from pulse.runtime.rest import COUNTED_TO
 
@@ -78,14 +81,24 @@ class StageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """What the address of a firmware file answered when it was asked last; `code` None: the file is there."""
+
+    checked_at: datetime | None
+    code: AddressWarningCode | None
+    warning: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Firmware:
     """What a campaign takes over from its firmware version."""
 
     id: int
     version: str
     device_type: str | None
-    status: str
     file_size_bytes: int
+    withdrawal: Withdrawal | None
+    address: Address
 
 
 Counters = dict[tuple[int, int], dict[str, int]]
@@ -94,12 +107,26 @@ Counters = dict[tuple[int, int], dict[str, int]]
 
 async def firmware(conn: Connection, tenant: str, firmware_id: int) -> Firmware | None:
     row = await conn.fetchrow(
-        """SELECT id, version, device_type, status, file_size_bytes FROM firmware_versions
-            WHERE tenant_id = $1 AND id = $2""",
+        f"""SELECT f.id, f.version, f.device_type, f.file_size_bytes, f.address_checked_at, f.address_warning_code,
+                f.address_warning, {WITHDRAWAL}
+             FROM firmware_versions f WHERE f.tenant_id = $1 AND f.id = $2""",
         tenant,
         firmware_id,
     )
-    return Firmware(**row) if row else None
+    if row is None:
+        return None
+    address = Address(row["address_checked_at"], row["address_warning_code"], row["address_warning"])
+    return Firmware(row["id"], row["version"], row["device_type"], row["file_size_bytes"], withdrawal(row), address)
+
+
+async def withdrawals(conn: Connection, firmware_ids: Collection[int]) -> dict[int, Withdrawal | None]:
+    """Of those versions that are withdrawn."""
+    rows = await conn.fetch(
+        f"""SELECT f.id, {WITHDRAWAL} FROM firmware_versions f
+             WHERE f.id = ANY($1::bigint[]) AND f.status = 'WITHDRAWN'""",
+        firmware_ids,
+    )
+    return {row["id"]: withdrawal(row) for row in rows}
 
 
 async def insert(conn: Connection, tenant: str, by: str, new: NewCampaign, of: Firmware) -> int:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from campaign_svc.campaigns.campaign_schemas import (
     Campaign,
     FailureReason,
+    FirmwareWithdrawal,
     HeldBack,
     ReasonCode,
     Stage,
@@ -18,6 +19,7 @@ from campaign_svc.campaigns.campaign_store import CampaignRecord, Counters, Stag
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, e_value
 from campaign_svc.insight.figures_store import Figures
 from campaign_svc.insight.forecast import Ahead, actual_rate, eta, throughput
+from campaign_svc.withdrawal import Withdrawal
 from pulse.contracts.status import ACTIVE, CampaignStatus, Status, Wait
 
 FROM_ROW = Campaign.model_fields.keys() & CampaignRecord.__dataclass_fields__.keys()
@@ -32,6 +34,7 @@ class View:
     counters: Counters
     figures: Figures
     moment: datetime
+    withdrawal: Withdrawal | None = None
 
     @property
     def id(self) -> int:
@@ -73,6 +76,7 @@ class View:
             "eta": self._eta(),
             "reasons": [FailureReason(error_code=code, devices=n) for code, n in self.figures.reasons],
             "status_reason": self._reason(),
+            "firmware_withdrawal": self._withdrawal(),
         }
 
     @property
@@ -137,6 +141,10 @@ class View:
         if row.target_of_campaign_id is None:
             return None
         return TargetOf.model_validate({"campaign_id": row.target_of_campaign_id, "statuses": row.target_of_statuses})
+
+    def _withdrawal(self) -> FirmwareWithdrawal | None:
+        found = self.withdrawal
+        return None if found is None else FirmwareWithdrawal(at=found.at, by=found.by, reason=found.reason)
 
     def _reason(self) -> StatusReason | None:
         row = self.campaign

@@ -12,7 +12,6 @@ from campaign_svc.changes import note
 from campaign_svc.insight import figures_store
 from campaign_svc.refusals import (
     CampaignNotFound,
-    FirmwareWithdrawn,
     UnknownFirmware,
     WrongState,
 )
@@ -58,8 +57,8 @@ async def firmware_for(conn: Connection, who: Principal, new: NewCampaign) -> Fi
     if firmware is None:
         detail = f"there is no firmware version {new.firmware_version_id}"
         raise UnknownFirmware(detail, field="firmware_version_id")
-    if firmware.status == "WITHDRAWN":
-        raise FirmwareWithdrawn(f"firmware version {firmware.id} is withdrawn", field="firmware_version_id")
+    if firmware.withdrawal:
+        raise firmware.withdrawal.refusal(firmware.version, field="firmware_version_id")
     return firmware
 
 
@@ -134,8 +133,12 @@ async def views(conn: Connection, campaigns: list[CampaignRecord]) -> list[View]
     moment = await figures_store.moment(conn)
     figures = await figures_store.figures(conn, ids)
     stages = await store.stages(conn, ids)
+    withdrawn = await store.withdrawals(conn, {campaign.firmware_version_id for campaign in campaigns})
     counters = await store.counters(conn, ids)
     of_campaign: dict[int, list[StageRecord]] = {number: [] for number in ids}
     for stage in stages:
         of_campaign[stage.campaign_id].append(stage)
-    return [View(c, of_campaign[c.id], counters, figures[c.id], moment) for c in campaigns]
+    return [
+        View(c, of_campaign[c.id], counters, figures[c.id], moment, withdrawn.get(c.firmware_version_id))
+        for c in campaigns
+    ]

@@ -10,7 +10,6 @@ from campaign_svc.campaigns.campaign_schemas import ControlledCampaign
 from campaign_svc.campaigns.campaign_store import CampaignRecord
 from campaign_svc.campaigns.campaigns import locked, view
 from campaign_svc.changes import change, note
-from campaign_svc.refusals import FirmwareWithdrawn
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Connection, Pool, transaction
@@ -33,8 +32,8 @@ class Control:
         """Starts a CREATED campaign, resumes a PAUSED one. Raises CampaignNotFound, WrongState, FirmwareWithdrawn."""
         async with self._changing(campaign_id, "start", S.CREATED, S.PAUSED) as (conn, campaign):
             firmware = await store.firmware(conn, self._who.tenant, campaign.firmware_version_id)
-            if firmware is None or firmware.status == "WITHDRAWN":
-                raise FirmwareWithdrawn(f"firmware version {campaign.firmware_version} is withdrawn")
+            if firmware and firmware.withdrawal:
+                raise firmware.withdrawal.refusal(firmware.version)
             event = "started" if campaign.status == S.CREATED else "resumed"
             await store.begin_stage(conn, campaign_id)
             if campaign.status == S.CREATED:

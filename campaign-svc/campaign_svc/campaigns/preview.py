@@ -6,9 +6,11 @@ from itertools import zip_longest
 from math import ceil
 
 from campaign_svc.campaigns import targets_store
-from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage
+from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage, PreviewWarning
+from campaign_svc.campaigns.campaign_store import Address
 from campaign_svc.campaigns.campaigns import LAST_STAGE, firmware_for, gated_stages
 from campaign_svc.campaigns.targets import nobody, target_of
+from pulse.contracts.addresses import NEVER_ASKED
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
 
@@ -32,7 +34,15 @@ async def preview(pool: Pool, who: Principal, new: NewCampaign) -> Preview:
         stages=[PreviewStage(name=name, total=total) for name, total in zip(names, totals, strict=True)],
         estimated_seconds=estimated_seconds(new.rollout_rate, gated, sizes),
         bytes=targets.updatable * firmware.file_size_bytes,
+        warnings=_warnings(firmware.address),
     )
+
+
+def _warnings(address: Address) -> list[PreviewWarning]:
+    """What is known of the address by now; catalog-svc asks it."""
+    asked = address.checked_at is not None
+    code, detail = (address.code, address.warning) if asked else NEVER_ASKED
+    return [PreviewWarning(code=code, detail=detail or code, checked_at=address.checked_at)] if code else []
 
 
 def stage_sizes(gated: Sequence[NewStage], updatable: int) -> list[int]:

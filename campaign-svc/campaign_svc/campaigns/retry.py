@@ -9,7 +9,7 @@ from campaign_svc.campaigns.campaign_schemas import RetryAccepted
 from campaign_svc.campaigns.campaign_store import CampaignRecord
 from campaign_svc.campaigns.campaigns import locked
 from campaign_svc.changes import change, note
-from campaign_svc.refusals import FirmwareWithdrawn, WrongState, unknown_devices
+from campaign_svc.refusals import WrongState, unknown_devices
 from pulse.contracts.status import CampaignStatus as S
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Connection, Pool, transaction
@@ -55,8 +55,8 @@ async def _tell(conn: Connection, who: Principal, campaign: CampaignRecord, acce
         await note(conn, campaign.id, event="retried", by=who.subject, evidence=evidence)
         return
     firmware = await store.firmware(conn, who.tenant, campaign.firmware_version_id)
-    if firmware is None or firmware.status == "WITHDRAWN":
-        raise FirmwareWithdrawn(f"firmware version {campaign.firmware_version} is withdrawn")
+    if firmware and firmware.withdrawal:
+        raise firmware.withdrawal.refusal(firmware.version)
     await change(
         conn,
         campaign.id,

@@ -51,9 +51,10 @@ def judge(campaign: LiveCampaign) -> Verdict | None:
     if campaign.status is CampaignStatus.ABORTED:
         return Ended() if campaign.unfinished == 0 else None
     running = campaign.status is CampaignStatus.RUNNING
-    if running and campaign.firmware.withdrawn:
-        detail = f"firmware {campaign.firmware.version} was withdrawn"
-        return Change(CampaignStatus.PAUSED, "paused", "firmware_withdrawn", detail)
+    withdrawal = campaign.firmware.withdrawal
+    if running and withdrawal is not None:
+        detail, proof = withdrawal.words(campaign.firmware.version), withdrawal.evidence()
+        return Change(CampaignStatus.PAUSED, "paused", "firmware_withdrawn", detail, proof)
     if campaign.retrying or campaign.taking_in:
         return None
     if running and must_abort(campaign.abort, campaign.outcomes):

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from campaign_svc.engine.policy import AbortPolicy, Limits, Outcomes
+from campaign_svc.withdrawal import Withdrawal
 from pulse.contracts.status import ACTIVE, FINISHED, CampaignStatus, Status
 
 
@@ -59,7 +60,11 @@ class Firmware:
     url: str
     size: int
     checksum: str
-    withdrawn: bool
+    withdrawal: Withdrawal | None = None
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.withdrawal is not None
 
 
 @dataclass(frozen=True, slots=True)

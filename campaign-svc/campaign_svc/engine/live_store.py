@@ -7,6 +7,8 @@ from asyncpg import Record
 
 from campaign_svc.engine.live import Firmware, LiveCampaign, Stage, StageStatus
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits
+from campaign_svc.withdrawal import COLUMNS as WITHDRAWAL
+from campaign_svc.withdrawal import withdrawal
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.db import Connection, Pool
 
@@ -20,7 +22,7 @@ SELECT id, tenant_id, status, epoch FROM ota_campaigns WHERE completed_at > now(
 CAUGHT_UP = "(SELECT min(caught_up_at) FROM ingest_members)"
 # The oldest row answers whether there is one to sweep: one entry of an index, whatever the statistics say.
 _LOOK = f"""
-SELECT c.*, f.file_url, f.file_size_bytes, f.checksum_sha256, f.status = 'WITHDRAWN' AS withdrawn,
+SELECT c.*, f.file_url, f.file_size_bytes, f.checksum_sha256, {WITHDRAWAL},
     clock_timestamp() AS now,
     (SELECT r.not_after < {CAUGHT_UP} - make_interval(secs => $2) FROM ota_device_status r
      WHERE r.campaign_id = c.id AND r.phase = 'QUEUED' ORDER BY r.not_after LIMIT 1) AS overdue,
@@ -101,7 +103,7 @@ def _stage(row: Record, counts: dict[str, int]) -> Stage:
 
 def _campaign(row: Record, stages: tuple[Stage, ...]) -> LiveCampaign:
     firmware = Firmware(
-        row["firmware_version"], row["file_url"], row["file_size_bytes"], row["checksum_sha256"], row["withdrawn"]
+        row["firmware_version"], row["file_url"], row["file_size_bytes"], row["checksum_sha256"], withdrawal(row)
     )
     abort = AbortPolicy(
         AbortRule(row["abort_rule"]), row["abort_threshold"], row["abort_min_devices"], row["abort_confidence"]

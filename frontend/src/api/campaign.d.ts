@@ -621,6 +621,8 @@ export interface components {
             /** Reasons */
             reasons: components["schemas"]["FailureReason"][];
             status_reason: components["schemas"]["StatusReason"] | null;
+            /** @description of the campaign's firmware version; null: it can be rolled out */
+            firmware_withdrawal: components["schemas"]["FirmwareWithdrawal"] | null;
             /**
              * Created At
              * Format: date-time
@@ -773,6 +775,8 @@ export interface components {
             /** Reasons */
             reasons: components["schemas"]["FailureReason"][];
             status_reason: components["schemas"]["StatusReason"] | null;
+            /** @description of the campaign's firmware version; null: it can be rolled out */
+            firmware_withdrawal: components["schemas"]["FirmwareWithdrawal"] | null;
             /**
              * Created At
              * Format: date-time
@@ -1010,6 +1014,28 @@ export interface components {
             devices: number;
             /** Campaigns */
             campaigns: components["schemas"]["UsingCampaign"][];
+        };
+        /**
+         * FirmwareWithdrawal
+         * @description Since when a campaign's firmware version is withdrawn: it can neither start nor go on.
+         */
+        FirmwareWithdrawal: {
+            /**
+             * At
+             * Format: date-time
+             * @description when it was withdrawn
+             */
+            at: string;
+            /**
+             * By
+             * @description who withdrew it: the `sub` of the token
+             */
+            by: string | null;
+            /**
+             * Reason
+             * @description why, in the words of who withdrew it
+             */
+            reason: string | null;
         };
         /**
          * Group
@@ -1345,6 +1371,11 @@ export interface components {
             estimated_seconds: number;
             /** Bytes */
             bytes: number;
+            /**
+             * Warnings
+             * @description empty: the file is where devices will look for it
+             */
+            warnings: components["schemas"]["PreviewWarning"][];
         };
         /**
          * PreviewStage
@@ -1355,6 +1386,28 @@ export interface components {
             name: string;
             /** Total */
             total: number;
+        };
+        /**
+         * PreviewWarning
+         * @description Something to look at before the campaign is created; none of it is a refusal.
+         */
+        PreviewWarning: {
+            /**
+             * Code
+             * @description what the firmware's address answered when it was asked last, as in the version's `address`
+             * @enum {string}
+             */
+            code: "not_checked" | "unreachable" | "bad_redirect" | "bad_status" | "size_unknown" | "size_mismatch";
+            /**
+             * Detail
+             * @description a sentence for a person
+             */
+            detail: string;
+            /**
+             * Checked At
+             * @description when the address was asked last; null: never
+             */
+            checked_at: string | null;
         };
         /**
          * Reason

@@ -19,9 +19,32 @@ export interface paths {
         put?: never;
         /**
          * Register
-         * @description Registers a firmware version. It can never be changed, only withdrawn.
+         * @description Registers a firmware version. What it is never changes; it can be withdrawn.
+         *
+         *     The server then asks `file_url` for the file and its size. What is not as it should be is a warning in `address`:
+         *     the file may come later.
          */
         post: operations["register_firmware"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customer/firmware/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Asks an address for a file and its size, before a version is registered with it. Takes 5 s at most.
+         */
+        post: operations["check_address"];
         delete?: never;
         options?: never;
         head?: never;
@@ -42,6 +65,33 @@ export interface paths {
         get: operations["get_firmware"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description Puts the address or the description of a version right, with who and when in `changes`.
+         *
+         *     Commands made from then on have the new address, those of running campaigns too; the file there must be the same.
+         *     A new address is asked as at the registration. Not for a withdrawn version.
+         */
+        patch: operations["change_firmware"];
+        trace?: never;
+    };
+    "/customer/firmware/{firmware_id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Asks the address of a version again for the file and its size. Takes 5 s at most. Not for a withdrawn version.
+         */
+        post: operations["check_firmware"];
         delete?: never;
         options?: never;
         head?: never;
@@ -73,8 +123,103 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Address
+         * @description What `file_url` answered when the server asked it last: HEAD, or the first byte; the file is not read.
+         */
+        Address: {
+            /**
+             * Checked At
+             * @description when it was looked at last; null: never
+             */
+            checked_at?: string | null;
+            /**
+             * Reachable
+             * @description whether a file is there; null: it was not asked
+             */
+            reachable?: boolean | null;
+            /**
+             * Status
+             * @description the HTTP status that it answered, after redirects
+             */
+            status?: number | null;
+            /**
+             * Size Bytes
+             * @description how large the file there is, in bytes
+             */
+            size_bytes?: number | null;
+            /** @description null: the file is there, with the right size */
+            warning?: components["schemas"]["AddressWarning"] | null;
+        };
+        /**
+         * AddressWarning
+         * @description Why devices may not get the file from its address. A warning is no refusal: the version can be rolled out.
+         */
+        AddressWarning: {
+            /**
+             * Code
+             * @description `not_checked`: the address was not asked. `unreachable`: it did not answer within 3 s. `bad_redirect`: more than 3 redirects, or to what is no address. `bad_status`: neither 200 nor 206. `size_unknown`, `size_mismatch`: what it says of the file's size
+             * @enum {string}
+             */
+            code: "not_checked" | "unreachable" | "bad_redirect" | "bad_status" | "size_unknown" | "size_mismatch";
+            /**
+             * Detail
+             * @description a sentence for a person
+             */
+            detail: string;
+        };
+        /**
+         * Changed
+         * @description A change of one field of a firmware version.
+         */
+        Changed: {
+            /**
+             * At
+             * Format: date-time
+             * @description when
+             */
+            at: string;
+            /**
+             * By
+             * @description who: the `sub` of the token
+             */
+            by: string;
+            /**
+             * Field
+             * @description what was changed
+             * @enum {string}
+             */
+            field: "file_url" | "description";
+            /**
+             * Old
+             * @description what it was
+             */
+            old: string | null;
+            /**
+             * New
+             * @description what it is from then on
+             */
+            new: string | null;
+        };
+        /**
+         * FileToFind
+         * @description An address, and how large the file there should be.
+         */
+        FileToFind: {
+            /**
+             * File Url
+             * @description where to ask
+             * @example https://files.example.com/f.bin
+             */
+            file_url: string;
+            /**
+             * File Size Bytes
+             * @description the size that is expected
+             */
+            file_size_bytes: number;
+        };
+        /**
          * Firmware
-         * @description A firmware version; it never changes, but for being withdrawn.
+         * @description A firmware version. What it is never changes; `file_url` and `description` can be put right while ACTIVE.
          */
         Firmware: {
             /** Id */
@@ -105,6 +250,40 @@ export interface components {
             created_by: string;
             /** Withdrawn At */
             withdrawn_at: string | null;
+            /**
+             * Withdrawn By
+             * @description who withdrew it: the `sub` of the token
+             */
+            withdrawn_by: string | null;
+            /**
+             * Withdrawn Reason
+             * @description why, in the words of who withdrew it
+             */
+            withdrawn_reason: string | null;
+            /** @description what `file_url` answered when it was asked last */
+            address: components["schemas"]["Address"];
+            /**
+             * Changes
+             * @description what was changed, newest first, at most 20
+             */
+            changes: components["schemas"]["Changed"][];
+        };
+        /**
+         * FirmwareChange
+         * @description What to put right; what is left out stays as it is.
+         */
+        FirmwareChange: {
+            /**
+             * File Url
+             * @description where the same file lies now; left out or null: as it is
+             * @example https://x.example/f
+             */
+            file_url?: string | null;
+            /**
+             * Description
+             * @description null: none any more
+             */
+            description?: string | null;
         };
         /**
          * FirmwareList
@@ -192,6 +371,23 @@ export interface components {
             created_by: string;
             /** Withdrawn At */
             withdrawn_at: string | null;
+            /**
+             * Withdrawn By
+             * @description who withdrew it: the `sub` of the token
+             */
+            withdrawn_by: string | null;
+            /**
+             * Withdrawn Reason
+             * @description why, in the words of who withdrew it
+             */
+            withdrawn_reason: string | null;
+            /** @description what `file_url` answered when it was asked last */
+            address: components["schemas"]["Address"];
+            /**
+             * Changes
+             * @description what was changed, newest first, at most 20
+             */
+            changes: components["schemas"]["Changed"][];
             /** Campaigns Paused */
             campaigns_paused: number[];
         };
@@ -336,10 +532,145 @@ export interface operations {
             };
         };
     };
+    check_address: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileToFind"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Address"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_firmware: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                firmware_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Firmware"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_firmware: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                firmware_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirmwareChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Firmware"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_firmware: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 firmware_id: number;
             };

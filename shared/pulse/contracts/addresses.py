@@ -3,13 +3,18 @@
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 import idna
 from pydantic import AfterValidator, StringConstraints
 
 LONGEST_ADDRESS = 2000
+AddressWarningCode: TypeAlias = Literal[
+    "not_checked", "unreachable", "bad_redirect", "bad_status", "size_unknown", "size_mismatch"
+]
+"""What may be wrong with the address of a firmware file, found by asking it."""
+NEVER_ASKED: tuple[AddressWarningCode, str] = ("not_checked", "not checked: nobody has asked this address yet")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _ADDRESS = re.compile(
     r"(?P<scheme>[^:/?#]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL

@@ -78,6 +78,17 @@ class Reading:
         return ": ".join(text for text in (given["code"], given["detail"]) if text)
 
     @property
+    def withdrawal(self) -> str:
+        """That the firmware is withdrawn, if the reason does not say so already; or nothing."""
+        given = self.campaign.get("firmware_withdrawal")  # a service that is too old does not tell
+        if not given or self.reason_code == "firmware_withdrawn":
+            return ""
+        by = f" by {given['by']}" if given["by"] else ""
+        return f"{self.campaign['firmware_version']} was withdrawn{by}" + (
+            f": {given['reason']}" if given["reason"] else ""
+        )
+
+    @property
     def failures(self) -> list[tuple[str, int]]:
         """Error codes with how many devices have failed by them and not succeeded since, the most frequent first."""
         return [(reason["error_code"], reason["devices"]) for reason in self.campaign["reasons"]]

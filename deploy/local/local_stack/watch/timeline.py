@@ -4,7 +4,8 @@ from datetime import datetime
 
 from local_stack.api import Json
 
-TOLD_ALREADY = frozenset({"code"})
+TOLD_ALREADY = frozenset({"code", "withdrawn_by", "withdrawn_at", "withdrawn_reason"})
+"""Facts that the words of the entry hold, too."""
 
 
 def line(entry: Json) -> str:

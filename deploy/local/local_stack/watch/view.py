@@ -68,6 +68,8 @@ def _rows(watched: Watched, width: int) -> list[tuple[str, RenderableType]]:
     rows.append(("failed", Text(failures(reading), "red" if reading.failures else "dim")))
     if reading.reason:
         rows.append(("because", Text(reading.reason, f"bold {CAMPAIGN_COLOURS.get(reading.status, '')}".strip())))
+    if reading.withdrawal:
+        rows.append(("firmware", Text(reading.withdrawal, "bold yellow")))
     entries = [Text(timeline.line(entry)) for entry in reading.timeline[-LAST_ENTRIES:]]
     rows.append(("timeline", Group(*entries)))
     return rows
@@ -115,6 +117,8 @@ def plain(watched: Watched) -> str:
     if held := held_back(reading):
         parts.append(held)
     parts += [distance(reading.campaign).words, f"failed: {failures(reading)}"]
+    if reading.withdrawal:
+        parts.append(reading.withdrawal)
     reason = f" ({reading.reason})" if reading.reason else ""
     return f"{reading.status}{reason}: {'; '.join(parts)}"
 

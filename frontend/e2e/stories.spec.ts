@@ -212,6 +212,9 @@ test("a firmware file is measured in the browser, registered, and withdrawn with
   await expect(page.getByText("An address that begins with http:// or https://")).toBeVisible();
   await page.getByLabel("Where devices download it").fill("https://files.example.com/gw2-3.1.0.bin");
   await page.getByRole("dialog").getByRole("button", { name: "Register" }).click();
+  // Nothing lies there: that is asked before it is registered, and may be overruled.
+  await expect(page.getByText("Devices may not get this file")).toBeVisible();
+  await page.getByRole("dialog").getByRole("button", { name: "Register all the same" }).click();
   await expect(page.getByRole("button", { name: "3.1.0" })).toBeVisible();
 
   const api = await Api.of(request, tenant);
@@ -221,12 +224,21 @@ test("a firmware file is measured in the browser, registered, and withdrawn with
   const { firmware_versions } = await api.get<{ firmware_versions: { id: number }[] }>("/firmware");
   await api.post("/ota/campaigns", { name: "Lab first", firmware_version_id: firmware_versions[0]!.id, target_group_id: "lab" });
   await page.getByRole("button", { name: "3.1.0" }).click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Description (optional)").fill("For the new display");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("– → For the new display")).toBeVisible();
   await page.getByRole("button", { name: "Withdraw" }).click();
   const dialog = page.getByRole("alertdialog");
   await expect(dialog.getByText("Lab first")).toBeVisible();
   await dialog.getByLabel("Reason").fill("bricks the display");
   await dialog.getByRole("button", { name: "Withdraw" }).click();
   await expect(page.getByText("Version 3.1.0 is withdrawn")).toBeVisible();
+  await expect(page.getByRole("dialog").getByText("bricks the display")).toBeVisible();
+  await page.getByRole("link", { name: "Lab first" }).click();
+  await expect(page.getByRole("heading", { name: "Cannot start: firmware withdrawn" })).toBeVisible();
+  await expect(page.getByText(/was withdrawn by .* bricks the display/)).toBeVisible();
+  await expect(page.getByRole("button", { name: "Start" })).toBeHidden();
 });
 
 test("a viewer sees everything and is offered nothing that changes it", async ({ page }) => {

@@ -52,7 +52,12 @@ class Foundations:
         }
 
     def for_catalog(self) -> dict[str, str]:
-        return {"POSTGRES_DSN": self.database("catalog_svc"), **self.authentication()}
+        """Files of the local stack lie on this machine, which may be asked for them."""
+        return {
+            "POSTGRES_DSN": self.database("catalog_svc"),
+            "FILE_CHECK_NETWORKS": os.environ.get("FILE_CHECK_NETWORKS") or "127.0.0.0/8,::1/128",
+            **self.authentication(),
+        }
 
     def for_campaign(self) -> dict[str, str]:
         return {

@@ -1,6 +1,6 @@
 /** States as icon and word, never as colour alone. */
-import { Ban, CheckCheck, CircleDot, Pause, PencilLine, type LucideIcon } from "lucide-react";
-import type { CampaignStatus } from "@/api/types";
+import { Ban, CheckCheck, CircleDot, Pause, PencilLine, Undo2, type LucideIcon } from "lucide-react";
+import type { Campaign, CampaignStatus } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { LOOK, TINT, type Status, type Tone } from "@/lib/status";
 import { t } from "@/lib/texts.en";
@@ -49,7 +49,13 @@ export function CampaignState({ status }: { status: CampaignStatus }) {
   );
 }
 
-export function Version({ children }: { children: string | null | undefined }) {
+/** `withdrawn`: by whom, when and why, for a version that is. */
+export function Version({ children, withdrawn }: { children: string | null | undefined; withdrawn?: Campaign["firmware_withdrawal"] }) {
   if (!children) return <span className="text-ink-3">–</span>;
-  return <span className="rounded-md bg-neutral-tint px-1.5 py-0.5 font-mono text-xs text-ink">{children}</span>;
+  return (
+    <>
+      <span className="rounded-md bg-neutral-tint px-1.5 py-0.5 font-mono text-xs text-ink">{children}</span>
+      {withdrawn && <span title={t.verdict.withdrawn(children, withdrawn).trim()} className="inline-flex items-center gap-1 text-xs text-failed-text"><Undo2 aria-hidden className="size-3.5" />{t.firmware.withdrawn}</span>}
+    </>
+  );
 }

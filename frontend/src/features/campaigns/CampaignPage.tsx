@@ -69,7 +69,7 @@ function Under({ campaign }: { campaign: Campaign }) {
     <Facts>
       {[
         <span key="what" className="inline-flex flex-wrap items-center gap-x-2">
-          <Version>{campaign.firmware_version}</Version>
+          <Version withdrawn={campaign.firmware_withdrawal}>{campaign.firmware_version}</Version>
           <span className="text-ink-3">{t.campaign.to}</span>
           <Target campaign={campaign} />
         </span>,

@@ -166,7 +166,7 @@ function CampaignRow({ campaign, operate }: { campaign: Campaign; operate: boole
           {campaign.name}
         </Link>
         <div className="mt-1 flex flex-wrap items-center gap-2 text-xs text-ink-3">
-          <Version>{campaign.firmware_version}</Version>
+          <Version withdrawn={campaign.firmware_withdrawal}>{campaign.firmware_version}</Version>
           {t.campaign.to} {targetName(campaign)}
         </div>
         <div className="mt-2.5 space-y-2.5 md:hidden">

@@ -17,6 +17,8 @@ import { cn } from "@/lib/cn";
 import { bytes, count, devices } from "@/lib/format";
 import { useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
+import { AddressLine } from "../firmware/address";
+import { useChecked } from "../firmware/queries";
 import { asRequest, DETAILS, emptyPlan, fieldOf, isPossible, LIMITS, planAgain, PRESETS, STAGE_LIMITS, summary, withinWhole, type Plan, type Preset } from "./plan";
 import { LeftBy } from "./parts/target";
 import { campaignUrl, createCampaign, preview, useCampaign } from "./queries";
@@ -235,8 +237,9 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
   const settled = rested === typed;
   const asked = JSON.parse(rested) as Plan;
   const ready = Boolean(plan.firmware && (plan.group || plan.of));
+  const file = useChecked(Number(plan.firmware) || null);
   const counted = useQuery({
-    queryKey: ["preview", rested],
+    queryKey: ["preview", rested, file.dataUpdatedAt],
     queryFn: () => preview(asRequest(asked)),
     enabled: Boolean(ready && asked.firmware && (asked.group || asked.of) && isPossible(asked)),
     retry: false,
@@ -285,6 +288,8 @@ function Aside({ form, busy, refusal }: { form: Form; busy: boolean; refusal: Re
               {data.busy_elsewhere > 0 && <li>{t.create.busy(data.busy_elsewhere)}</li>}
               {data.would_update > 0 && <li>{t.create.takes(data.estimated_seconds, bytes(data.bytes))}</li>}
             </ul>
+            {!file.isFetching && data.warnings.map((warning) => <div key={warning.code} className="mt-3 text-xs"><AddressLine address={{ warning, checked_at: warning.checked_at }} /></div>)}
+            {file.isFetching && <p className="mt-3 text-xs text-ink-3">{t.firmware.address.asking}</p>}
           </>
         ) : counted.isError ? (
           <p className="text-failed-text">{asRefusal(counted.error).fields.length > 0 ? t.create.previewRefused : asRefusal(counted.error).detail}</p>

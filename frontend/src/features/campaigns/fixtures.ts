@@ -64,6 +64,7 @@ export function campaign(some: Partial<Campaign> = {}): Campaign {
     e_value: null,
     abort_at: null,
     status_reason: null,
+    firmware_withdrawal: null,
     created_at: at(-7200),
     created_by: "ada",
     started_at: at(-3600),

@@ -118,8 +118,16 @@ describe("a campaign that stands still", () => {
     expect(verdict(passed, NOW)).toEqual({ mood: "calm", title: "Gate passed by ada", says: "Resume to go on to Everyone, although Canary cannot reach its 98 % of updated devices." });
   });
 
-  test("paused by a withdrawn firmware names it", () => {
-    expect(verdict(campaign({ status: "PAUSED", status_reason: { code: "firmware_withdrawn", by: null, at: at(-60), detail: null } }), NOW).says).toContain("Firmware 2.1.0 was withdrawn");
+  const withdrawal = { by: "ann", at: at(-61), reason: "bricks the radio" };
+
+  test.each([{ code: "firmware_withdrawn" as const, by: null }, { code: "operator" as const, by: "ada" }])("paused with a withdrawn firmware says by whom, when and why, whatever paused it", (reason) => {
+    const paused = verdict(campaign({ status: "PAUSED", firmware_withdrawal: withdrawal, status_reason: { ...reason, at: at(-60), detail: null } }), NOW);
+    expect(paused).toMatchObject({ mood: "bad", title: "Stopped: firmware withdrawn" });
+    expect(paused.says).toMatch(/^Firmware 2\.1\.0 was withdrawn by ann at .*: bricks the radio\. This campaign cannot go on with it\.$/);
+  });
+
+  test("not started, with a withdrawn firmware, says that it cannot start", () => {
+    expect(verdict(campaign({ status: "CREATED", firmware_withdrawal: withdrawal }), NOW)).toMatchObject({ mood: "bad", title: "Cannot start: firmware withdrawn" });
   });
 
   test("stopped by a restored database says so", () => {

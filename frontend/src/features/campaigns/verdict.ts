@@ -39,6 +39,7 @@ export const isLetPass = (stage: Stage) => stage.approved_at !== null && (stage.
 export function verdict(campaign: Campaign, now: number): Verdict {
   switch (campaign.status) {
     case "CREATED":
+      if (campaign.firmware_withdrawal) return withdrawn(campaign, campaign.firmware_withdrawal, t.verdict.createdFirmware, t.verdict.createdWithdrawn);
       return { mood: "calm", title: t.verdict.created, says: t.verdict.createdSays(updatable(campaign.status_breakdown), currentStage(campaign)?.rollout_rate ?? campaign.rollout_rate) };
     case "ABORTED":
       return { mood: "bad", title: t.verdict.abortedBy, says: whyAborted(campaign) + (atWork(campaign) ? t.verdict.stillAtWork(atWork(campaign)) : "") };
@@ -63,10 +64,14 @@ function whyAborted(campaign: Campaign): string {
 function whyPaused(campaign: Campaign): Verdict {
   const reason = campaign.status_reason;
   const stage = currentStage(campaign);
+  if (campaign.firmware_withdrawal) return withdrawn(campaign, campaign.firmware_withdrawal, t.verdict.pausedFirmware, t.verdict.pausedWithdrawn);
   if (reason?.code === "gate_failed" && stage) return atFailedGate(campaign, stage);
-  if (reason?.code === "firmware_withdrawn") return { mood: "bad", title: t.verdict.pausedFirmware, says: t.verdict.pausedWithdrawn(campaign.firmware_version) };
   if (reason?.code === "restored") return { mood: "bad", title: t.verdict.pausedRestored, says: t.verdict.pausedRestoredSays };
   return { mood: "calm", title: t.verdict.paused, says: reason ? t.verdict.pausedOperator(reason.by, reason.at, reason.detail) : "" };
+}
+
+function withdrawn(campaign: Campaign, withdrawal: NonNullable<Campaign["firmware_withdrawal"]>, title: string, so: string): Verdict {
+  return { mood: "bad", title, says: t.verdict.withdrawn(campaign.firmware_version, withdrawal) + so };
 }
 
 function atFailedGate(campaign: Campaign, stage: Stage): Verdict {

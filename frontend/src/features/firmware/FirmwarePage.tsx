@@ -1,5 +1,5 @@
-/** Firmware versions: register, look at, withdraw. */
-import { Package, Plus, Rocket, SearchX, Undo2 } from "lucide-react";
+/** Firmware versions: register, look at, put right, withdraw. */
+import { Package, PencilLine, Plus, Rocket, SearchX, Undo2 } from "lucide-react";
 import { useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { toast } from "sonner";
@@ -19,7 +19,9 @@ import { cn } from "@/lib/cn";
 import { bytes, exactly, moment } from "@/lib/format";
 import { useRested } from "@/lib/live/use-live";
 import { t } from "@/lib/texts.en";
-import { useFirmware, useOneFirmware, useUsage, useWithdraw } from "./queries";
+import { AddressLine } from "./address";
+import { EditDialog } from "./EditDialog";
+import { useCheck, useFirmware, useOneFirmware, useUsage, useWithdraw } from "./queries";
 import { RegisterDialog } from "./RegisterDialog";
 
 export default function FirmwarePage() {
@@ -96,7 +98,10 @@ function Versions({ all, open }: { all: Firmware[]; open: (id: number) => void }
               </span>
             </Cell>
             <Cell className="text-ink-2 max-lg:hidden" title={exactly(firmware.created_at)}>{moment(firmware.created_at)}</Cell>
-            <Cell><FirmwareState firmware={firmware} /></Cell>
+            <Cell>
+              <FirmwareState firmware={firmware} />
+              {firmware.withdrawn_reason && <span className="mt-1 block max-w-60 truncate text-xs text-ink-3" title={firmware.withdrawn_reason}>{firmware.withdrawn_reason}</span>}
+            </Cell>
           </Row>
         ))}
       </tbody>
@@ -129,11 +134,15 @@ function FirmwareSheet({ id, close }: { id: number | null; close: () => void }) 
 function Detail({ firmware, usage }: { firmware: Firmware; usage: ReturnType<typeof useUsage>["data"] }) {
   const may = useMay();
   const navigate = useNavigate();
-  const [withdrawing, setWithdrawing] = useState(false);
+  const [dialog, setDialog] = useState<"withdraw" | "edit" | null>(null);
+  const close = (open: boolean) => !open && setDialog(null);
+  const active = firmware.status === "ACTIVE";
   const facts: [string, React.ReactNode][] = [
+    ...(firmware.withdrawn_at ? ([[t.firmware.sheet.withdrawn, t.firmware.by(firmware.withdrawn_by, firmware.withdrawn_at)], [t.firmware.sheet.reason, firmware.withdrawn_reason ?? "–"]] as [string, React.ReactNode][]) : []),
     [t.firmware.type, firmware.device_type ?? t.everyType],
     [t.firmware.sheet.size, bytes(firmware.file_size_bytes)],
     [t.firmware.sheet.file, <a key="url" href={firmware.file_url} className="rounded break-all text-accent hover:underline">{firmware.file_url}</a>],
+    ...(active ? ([[t.firmware.sheet.address, <Asked key="address" firmware={firmware} />]] as [string, React.ReactNode][]) : []),
     [t.firmware.sha, <span key="sha" className="font-mono text-xs break-all">{firmware.checksum_sha256}</span>],
     [t.firmware.sheet.description, firmware.description ?? "–"],
     [t.firmware.sheet.by, `${firmware.created_by}, ${moment(firmware.created_at)}`],
@@ -159,13 +168,46 @@ function Detail({ firmware, usage }: { firmware: Firmware; usage: ReturnType<typ
           </li>
         ))}
       </ul>
-      {may.operate && firmware.status === "ACTIVE" && (
-        <div className="mt-6 flex gap-2">
+      <Changes changes={firmware.changes} />
+      {may.operate && active && (
+        <div className="mt-6 flex flex-wrap gap-2">
           <Button kind="primary" onClick={() => void navigate(`/ota/campaigns/new?firmware=${firmware.id}`)}><Rocket aria-hidden /> {t.firmware.rollOut}</Button>
-          <Button kind="warn" onClick={() => setWithdrawing(true)}><Undo2 aria-hidden /> {t.firmware.withdraw}</Button>
+          <Button onClick={() => setDialog("edit")}><PencilLine aria-hidden /> {t.firmware.edit}</Button>
+          <Button kind="warn" onClick={() => setDialog("withdraw")}><Undo2 aria-hidden /> {t.firmware.withdraw}</Button>
         </div>
       )}
-      <WithdrawDialog firmware={firmware} open={withdrawing} onOpenChange={setWithdrawing} />
+      <WithdrawDialog firmware={firmware} open={dialog === "withdraw"} onOpenChange={close} />
+      <EditDialog firmware={firmware} open={dialog === "edit"} onOpenChange={close} />
+    </>
+  );
+}
+
+/** What the address answered last, and the question again. */
+function Asked({ firmware }: { firmware: Firmware }) {
+  const may = useMay();
+  const check = useCheck(firmware.id);
+  return (
+    <div className="space-y-1.5">
+      <AddressLine address={firmware.address} />
+      {check.error && <FormError>{asRefusal(check.error).detail}</FormError>}
+      {may.operate && <Button size="small" disabled={check.isPending} onClick={() => check.mutate()}>{check.isPending ? t.firmware.address.asking : t.firmware.address.again}</Button>}
+    </div>
+  );
+}
+
+function Changes({ changes }: { changes: Firmware["changes"] }) {
+  if (changes.length === 0) return null;
+  return (
+    <>
+      <h3 className="mt-6 mb-2 text-sm font-semibold">{t.firmware.history}</h3>
+      <ul className="divide-y divide-line">
+        {changes.map((change) => (
+          <li key={`${change.at}${change.field}`} className="py-2.5 text-[13px]">
+            <p><span className="font-medium">{t.firmware.field[change.field]}</span> <span className="text-ink-3" title={exactly(change.at)}>{t.firmware.by(change.by, change.at)}</span></p>
+            <p className="text-xs break-all text-ink-2">{t.firmware.fromTo(change.old, change.new)}</p>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }

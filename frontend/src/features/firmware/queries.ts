@@ -1,8 +1,8 @@
 /** Firmware versions from the server, and what people do to them. */
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body } from "@/api/client";
 import { useIntention } from "@/api/intention";
-import type { NewFirmware } from "@/api/types";
+import type { FileToFind, FirmwareChange, NewFirmware } from "@/api/types";
 
 export function useFirmware(search: string) {
   return useInfiniteQuery({
@@ -36,6 +36,31 @@ export function useRegister() {
   return useIntention((firmware: NewFirmware, headers) => body(api.POST("/customer/firmware", { headers, body: firmware })), {
     onSuccess: () => client.invalidateQueries({ queryKey: ["firmware"] }),
   });
+}
+
+/** Asks an address before anything is saved with it. */
+export function useLook() {
+  return useIntention((file: FileToFind, headers) => body(api.POST("/customer/firmware/check", { headers, body: file })));
+}
+
+export function useChange(id: number) {
+  const client = useQueryClient();
+  return useIntention((change: FirmwareChange, headers) => body(api.PATCH("/customer/firmware/{firmware_id}", { params: { path: { firmware_id: id } }, headers, body: change })), {
+    onSuccess: () => client.invalidateQueries({ queryKey: ["firmware"] }),
+  });
+}
+
+const checked = (id: number) => body(api.POST("/customer/firmware/{firmware_id}/check", { params: { path: { firmware_id: id } } }));
+
+/** Asks the address of a version again; the server keeps what it answers. */
+export function useCheck(id: number) {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: () => checked(id), onSuccess: () => client.invalidateQueries({ queryKey: ["firmware", id] }) });
+}
+
+/** Has the address asked when a version is chosen: the preview tells what it answered. */
+export function useChecked(id: number | null) {
+  return useQuery({ queryKey: ["firmware-checked", id], queryFn: () => checked(id!), enabled: id !== null, staleTime: 60_000, retry: false });
 }
 
 export function useWithdraw(id: number) {

@@ -145,7 +145,7 @@ function RunningRow({ campaign, now }: { campaign: Campaign; now: number }) {
       <div className="flex items-baseline justify-between gap-4">
         <p className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1">
           <Link to={campaignUrl(campaign.id)} className="min-w-0 truncate rounded text-sm font-semibold after:absolute after:inset-0">{campaign.name}</Link>
-          <Version>{campaign.firmware_version}</Version>
+          <Version withdrawn={campaign.firmware_withdrawal}>{campaign.firmware_version}</Version>
         </p>
         <p className="text-[17px] font-semibold">{share(all ? finished(campaign.status_breakdown) / all : 1)}</p>
       </div>

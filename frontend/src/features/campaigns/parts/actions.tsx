@@ -13,13 +13,13 @@ import { isLetPass } from "../verdict";
 import { RateDialog } from "./rate-dialog";
 import { ReasonDialog, ReasonField } from "./reason-dialog";
 
-/** What the state of a campaign allows; past its `end_at` the server refuses another try. */
-export const allowed = ({ status, failed, total_devices, succeeded }: Campaign) => ({
-  start: status === "CREATED" || status === "PAUSED",
+/** What the state of a campaign allows; past its `end_at` the server refuses another try, of a withdrawn firmware any. */
+export const allowed = ({ status, failed, total_devices, succeeded, firmware_withdrawal }: Campaign) => ({
+  start: (status === "CREATED" || status === "PAUSED") && !firmware_withdrawal,
   pause: status === "RUNNING",
   abort: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
   rate: status === "RUNNING" || status === "PAUSED" || status === "CREATED",
-  retry: failed > 0 && ["RUNNING", "PAUSED", "COMPLETED"].includes(status),
+  retry: failed > 0 && !firmware_withdrawal && ["RUNNING", "PAUSED", "COMPLETED"].includes(status),
   delete: status === "CREATED",
   again: (status === "ABORTED" || status === "COMPLETED") && succeeded < total_devices,
 });

@@ -1,6 +1,7 @@
 """Pods reach what they need and nothing else: the policies are read as a cluster reads them."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from pulse.runtime.settings import ServiceSettings
 from tests.k8s.manifests import SERVICES, Manifests, Resource, Secrets, Workload, selects
 
-HTTP, GATEWAY, POSTGRES, KAFKA, MQTT, HTTPS = 8000, 8080, 5432, 9092, 8883, 443
+HTTP, GATEWAY, POSTGRES, KAFKA, MQTT, HTTPS, PLAIN = 8000, 8080, 5432, 9092, 8883, 443, 80
 NEEDED = {
-    "catalog-svc": {POSTGRES, HTTPS},
+    "catalog-svc": {POSTGRES, HTTPS, PLAIN},
     "campaign-svc": {POSTGRES, KAFKA, HTTPS},
     "dispatcher-svc": {KAFKA, MQTT},
     "status-ingest-svc": {POSTGRES, KAFKA, MQTT},
@@ -74,6 +75,19 @@ def test_pods_of_the_namespace_reach_one_another_only_where_the_gateway_asks_the
 def test_each_pod_reaches_outside_exactly_what_it_uses(manifests: Manifests) -> None:
     reached = {pod.name: outside(manifests, pod) - {53} for pod in manifests.workloads()}
     assert reached == NEEDED
+
+
+@pytest.mark.parametrize(
+    "ip", ["10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "fd00::1", "::1"]
+)
+def test_files_are_asked_for_in_public_networks_only(manifests: Manifests, ip: str) -> None:
+    [rule] = manifests.get("NetworkPolicy", "to-files")["spec"]["egress"]
+    blocks = [peer["ipBlock"] for peer in rule["to"]]
+    for block in blocks:
+        inside = ip_address(ip) in ip_network(block["cidr"])
+        assert not inside or any(ip_address(ip) in ip_network(other) for other in block.get("except", ()))
+    for public in ("93.184.216.34", "2606:2800:220:1::1"):
+        assert any(ip_address(public) in ip_network(block["cidr"]) for block in blocks)
 
 
 def test_every_pod_can_ask_for_names(manifests: Manifests) -> None:

@@ -51,7 +51,7 @@ async def register(new: NewFirmware, who: Operator, pool: Database, once: OnlyOn
     return await firmware.register(pool, who, once, files, new)
 
 
-@router.post("/check", operation_id="check_address")
+@router.post("/check/address", operation_id="check_address")
 async def look(wanted: FileToFind, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Address:
     """Asks an address for a file and its size, before a version is registered with it. Takes 5 s at most."""
     return await firmware.look(pool, who, once, files, wanted)

@@ -133,10 +133,10 @@ OPERATIONS = {
     "POST /customer/firmware": Operation(OPERATORS, 201, new_firmware, names_object=False),
     "GET /customer/firmware": Operation(VIEWERS, 200, at(FIRMWARE), names_object=False),
     "GET /customer/firmware/{firmware_id}": Operation(VIEWERS, 200, one_firmware),
-    "POST /customer/firmware/check": Operation(
+    "POST /customer/firmware/check/address": Operation(
         OPERATORS,
         200,
-        at(f"{FIRMWARE}/check", {"file_url": "http://files/f", "file_size_bytes": 10}),
+        at(f"{FIRMWARE}/check/address", {"file_url": "http://files/f", "file_size_bytes": 10}),
         names_object=False,
     ),
     "PATCH /customer/firmware/{firmware_id}": Operation(OPERATORS, 200, firmware_change),

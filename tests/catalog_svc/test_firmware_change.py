@@ -123,7 +123,7 @@ async def test_only_an_operator_changes_and_checks(api: Caller) -> None:
         for method, path, body in (
             ("PATCH", f"{PATH}/{made['id']}", {"description": "x"}),
             ("POST", f"{PATH}/{made['id']}/check", None),
-            ("POST", f"{PATH}/check", {"file_url": "http://x/f", "file_size_bytes": 1}),
+            ("POST", f"{PATH}/check/address", {"file_url": "http://x/f", "file_size_bytes": 1}),
         ):
             assert (await reader.refused(method, path, body))[:2] == (403, "forbidden")
 
@@ -183,7 +183,7 @@ async def test_an_address_is_asked_again_once_the_file_is_there(api: Caller) -> 
 async def test_an_address_is_asked_before_a_version_is_registered_and_nothing_is_kept(api: Caller) -> None:
     before = (await api.get(PATH))["total"]
     async with serving(lambda *_: head(200, Content_Length=9)) as server:
-        seen = await api.post(f"{PATH}/check", {"file_url": server.url(), "file_size_bytes": SIZE})
+        seen = await api.post(f"{PATH}/check/address", {"file_url": server.url(), "file_size_bytes": SIZE})
     assert (seen["reachable"], seen["size_bytes"], seen["warning"]["code"]) == (True, 9, "size_mismatch")
     assert (await api.get(PATH))["total"] == before
 

@@ -42,7 +42,7 @@ def test_the_contracts_paths_are_there() -> None:
         "GET /customer/firmware/{firmware_id}",
         "PATCH /customer/firmware/{firmware_id}",
         "POST /customer/firmware/{firmware_id}/check",
-        "POST /customer/firmware/check",
+        "POST /customer/firmware/check/address",
         "POST /customer/firmware/{firmware_id}/withdraw",
         "POST /customer/devices",
         "POST /customer/devices/bulk",

@@ -31,7 +31,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/customer/firmware/check": {
+    "/customer/firmware/check/address": {
         parameters: {
             query?: never;
             header?: never;

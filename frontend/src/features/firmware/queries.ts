@@ -40,7 +40,7 @@ export function useRegister() {
 
 /** Asks an address before anything is saved with it. */
 export function useLook() {
-  return useIntention((file: FileToFind, headers) => body(api.POST("/customer/firmware/check", { headers, body: file })));
+  return useIntention((file: FileToFind, headers) => body(api.POST("/customer/firmware/check/address", { headers, body: file })));
 }
 
 export function useChange(id: number) {

@@ -1,7 +1,11 @@
 -- Devices and their groups, with totals that cost nothing to read.
+-- same effect as: 5990b1a7420623e5f0e5be4b1dc69bcc690554002f1010f3170823118a6c6498
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('devices') IS NOT NULL THEN RETURN; END IF;
 
 CREATE TABLE IF NOT EXISTS devices (
     tenant_id       text NOT NULL,
@@ -72,11 +76,12 @@ CREATE OR REPLACE TRIGGER members_come AFTER INSERT ON device_group_members
 CREATE OR REPLACE TRIGGER members_go AFTER DELETE ON device_group_members
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_members();
 
-SELECT pulse_protect('devices'), pulse_protect('device_groups'), pulse_protect('device_group_members'),
-       pulse_protect('device_totals');
+PERFORM pulse_protect('devices'), pulse_protect('device_groups'), pulse_protect('device_group_members'),
+        pulse_protect('device_totals');
 GRANT SELECT, INSERT, UPDATE, DELETE ON devices, device_groups, device_group_members TO campaign_svc;
 GRANT SELECT ON device_totals TO campaign_svc;
 GRANT SELECT ON devices TO campaign_loops;
 GRANT SELECT (tenant_id, device_id, device_type, current_version, last_seen_at) ON devices TO status_ingest_svc;
 GRANT UPDATE (current_version, last_seen_at) ON devices TO status_ingest_svc;
+END $file$;
 COMMIT;

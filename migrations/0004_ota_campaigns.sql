@@ -1,7 +1,11 @@
 -- Campaigns, their stages and their timeline.
+-- same effect as: 12c30f683d4bd23953af7e952edb89206bd5d6e558a363f62f3a10c4acc849b7
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('ota_campaigns') IS NOT NULL THEN RETURN; END IF;
 
 CREATE TABLE IF NOT EXISTS ota_campaigns (
     id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -77,11 +81,12 @@ CREATE TABLE IF NOT EXISTS ota_campaign_timeline (
 );
 CREATE INDEX IF NOT EXISTS ota_campaign_timeline_of ON ota_campaign_timeline (campaign_id, id);
 
-SELECT pulse_protect('ota_campaigns'), pulse_protect('ota_campaign_stages'), pulse_protect('ota_campaign_timeline');
+PERFORM pulse_protect('ota_campaigns'), pulse_protect('ota_campaign_stages'), pulse_protect('ota_campaign_timeline');
 GRANT SELECT, INSERT, UPDATE, DELETE ON ota_campaigns, ota_campaign_stages TO campaign_svc;
 GRANT SELECT, INSERT ON ota_campaign_timeline TO campaign_svc, campaign_loops;
 GRANT SELECT, UPDATE, DELETE ON ota_campaigns TO campaign_loops;
 GRANT SELECT, UPDATE ON ota_campaign_stages TO campaign_loops;
 GRANT SELECT (id, tenant_id, firmware_version_id, status) ON ota_campaigns TO catalog_svc;
 GRANT SELECT (id, tenant_id, firmware_version, max_attempts) ON ota_campaigns TO status_ingest_svc;
+END $file$;
 COMMIT;

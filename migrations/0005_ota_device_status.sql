@@ -1,7 +1,11 @@
 -- One row per device of a campaign, and counters that equal the rows at every commit.
+-- same effect as: 4612579adc7cfb7b17ae65c9187ebc9e9d21f535c008d9a335244a643b9d0e6c
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('ota_device_status') IS NOT NULL THEN RETURN; END IF;
 
 -- No foreign keys: rows come and go only with their campaign, in its transactions, and a key check for each of a
 -- million rows (or a lock on the campaign's row from the trigger) would cost more than it could find.
@@ -96,9 +100,10 @@ CREATE OR REPLACE TRIGGER ota_device_status_change AFTER UPDATE ON ota_device_st
 CREATE OR REPLACE TRIGGER ota_device_status_go AFTER DELETE ON ota_device_status
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION count_device_status();
 
-SELECT pulse_protect('ota_device_status'), pulse_protect('ota_campaign_counters');
+PERFORM pulse_protect('ota_device_status'), pulse_protect('ota_campaign_counters');
 GRANT SELECT, INSERT, UPDATE, DELETE ON ota_device_status TO campaign_svc;
 GRANT SELECT, UPDATE, DELETE ON ota_device_status TO campaign_loops;
 GRANT SELECT, UPDATE ON ota_device_status TO status_ingest_svc;
 GRANT SELECT, DELETE ON ota_campaign_counters TO campaign_svc, campaign_loops;
+END $file$;
 COMMIT;

@@ -1,7 +1,11 @@
 -- Idempotency keys: what a POST was answered, so that its repeat is answered the same and done once.
+-- same effect as: 6ae32baaad8281ce6ccbbc50bd8af288670f66686e16238fb071a22bab386a84
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('idempotency_keys') IS NOT NULL THEN RETURN; END IF;
 
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     tenant_id   text NOT NULL,
@@ -14,7 +18,8 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 );
 CREATE INDEX IF NOT EXISTS idempotency_keys_oldest ON idempotency_keys (created_at);
 
-SELECT pulse_protect('idempotency_keys');
+PERFORM pulse_protect('idempotency_keys');
 GRANT SELECT, INSERT, UPDATE (status, answer) ON idempotency_keys TO catalog_svc, campaign_svc;
 GRANT SELECT, DELETE ON idempotency_keys TO campaign_loops;
+END $file$;
 COMMIT;

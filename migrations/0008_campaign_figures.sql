@@ -1,7 +1,11 @@
 -- What is told of a running campaign besides its counters: pace, promise, failures by reason, its history.
+-- same effect as: 3b51c2fe66e9b979cc7082006e56d97c895341dc12cba2de891ab7b0080b9336
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('ota_campaign_reasons') IS NOT NULL THEN RETURN; END IF;
 
 -- The promise: how many devices the rate alone allowed to be commanded while the campaign was RUNNING, settled at every
 -- control change and going on from there at promised_rate. slow_since: since when it is far below its rate.
@@ -158,8 +162,8 @@ END $$;
 CREATE OR REPLACE TRIGGER ota_campaigns_figures_go AFTER DELETE ON ota_campaigns
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_campaign_figures();
 
--- What is there already is counted once more, whenever this file runs: the triggers' locks keep writers out till the
--- end. When attempts failed is not known of the past, only how many; what was dispatched stands for what was promised.
+-- What is there already is counted: the triggers' locks keep writers out till the end. When attempts failed is not known
+-- of the past, only how many; what was dispatched stands for what was promised.
 DELETE FROM ota_campaign_reasons;
 INSERT INTO ota_campaign_reasons (campaign_id, error_code, tenant_id, devices)
     SELECT campaign_id, coalesce(error_code, 'device_error'), tenant_id, count(*)
@@ -173,10 +177,11 @@ UPDATE ota_campaigns c SET promised_at = now(),
                          WHERE s.campaign_id = c.id AND s.number = c.current_stage) ELSE 0 END
  WHERE promised_at IS NULL AND epoch > 0;
 
-SELECT pulse_protect('ota_campaign_reasons'), pulse_protect('ota_campaign_failures'), pulse_protect('tenant_failures'),
-       pulse_protect('ota_campaign_pace'), pulse_protect('ota_campaign_history');
+PERFORM pulse_protect('ota_campaign_reasons'), pulse_protect('ota_campaign_failures'), pulse_protect('tenant_failures'),
+        pulse_protect('ota_campaign_pace'), pulse_protect('ota_campaign_history');
 GRANT SELECT ON ota_campaign_reasons, ota_campaign_failures, tenant_failures, ota_campaign_pace, ota_campaign_history
     TO campaign_svc, campaign_loops;
 GRANT INSERT, DELETE ON ota_campaign_history TO campaign_loops;
 GRANT DELETE ON tenant_failures TO campaign_loops;
+END $file$;
 COMMIT;

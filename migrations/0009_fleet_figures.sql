@@ -1,9 +1,13 @@
 -- Versions in the field and devices heard, without reading the devices.
 -- A count is the sum of its rows: writers only ever add rows (+1, -1), so nobody waits for anybody and nothing can
 -- deadlock, in whatever order transactions touch devices; campaign-svc folds the rows together every few seconds.
+-- same effect as: 53f93bcd19aea871565b4aaa1e45cd671e3e66853102c8c843d68f04ba408da7
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('device_version_counts') IS NOT NULL THEN RETURN; END IF;
 
 CREATE TABLE IF NOT EXISTS device_version_counts (
     tenant_id       text NOT NULL,
@@ -57,7 +61,7 @@ CREATE OR REPLACE TRIGGER devices_fleet_go AFTER DELETE ON devices
 CREATE OR REPLACE TRIGGER devices_fleet_change AFTER UPDATE ON devices
     REFERENCING OLD TABLE AS gone NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION count_fleet_changes();
 
--- Devices that are there already, counted once more whenever this file runs; the triggers' locks keep writers out.
+-- Devices that are there already are counted; the triggers' locks keep writers out.
 DELETE FROM device_version_counts;
 INSERT INTO device_version_counts
     SELECT tenant_id, device_type, current_version, count(*) FROM devices GROUP BY 1, 2, 3;
@@ -66,7 +70,8 @@ INSERT INTO device_heard_counts
     SELECT tenant_id, date_bin('5 minutes', last_seen_at, 'epoch'), count(*)
       FROM devices WHERE last_seen_at > now() - interval '2 hours' GROUP BY 1, 2;
 
-SELECT pulse_protect('device_version_counts'), pulse_protect('device_heard_counts');
+PERFORM pulse_protect('device_version_counts'), pulse_protect('device_heard_counts');
 GRANT SELECT ON device_version_counts, device_heard_counts TO campaign_svc, campaign_loops;
 GRANT INSERT, DELETE ON device_version_counts, device_heard_counts TO campaign_loops;
+END $file$;
 COMMIT;

@@ -1,8 +1,13 @@
 -- The counters' trigger, the same as before for a third of its cost: rows are summed up before they are split into
 -- counters, and its statements are planned once for each connection in place of each time.
+-- same effect as: 61d88bb9d16321f761b2dc576c5c23b4e83a1c2ce0ea65d59d4017e3fb2a056f
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+-- This replaces 0005's function, the one that builds its statement with EXECUTE, and no later one.
+IF (SELECT prosrc NOT LIKE '%EXECUTE%' FROM pg_proc WHERE oid = 'count_device_status'::regproc) THEN RETURN; END IF;
 
 CREATE OR REPLACE FUNCTION count_device_status() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -48,4 +53,5 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+END $file$;
 COMMIT;

@@ -1,7 +1,11 @@
 -- Every attempt that failed, with its reason: a row of ota_device_status only remembers the last one.
+-- same effect as: 0eab5d7c0abddaa1446ec4a23d8626db8ed62ac1094a2fdbb7602f3219b26007
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('ota_failed_attempts') IS NOT NULL THEN RETURN; END IF;
 
 -- One row for each failed attempt and none for the others: what it costs is bounded by what fails.
 CREATE TABLE IF NOT EXISTS ota_failed_attempts (
@@ -40,6 +44,7 @@ END $$;
 CREATE OR REPLACE TRIGGER ota_device_status_tried_go AFTER DELETE ON ota_device_status
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_failed_attempts();
 
-SELECT pulse_protect('ota_failed_attempts');
+PERFORM pulse_protect('ota_failed_attempts');
 GRANT SELECT ON ota_failed_attempts TO campaign_svc;
+END $file$;
 COMMIT;

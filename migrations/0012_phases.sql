@@ -1,9 +1,15 @@
 -- Updates in place. While `status` stood in the predicates of the indexes, each change of it wrote a new entry into all of
 -- them. `phase` is the same from DISPATCHED to INSTALLING, so what a device reports on its way touches no index (HOT).
 -- The table is written anew, and locked for it: seconds for a million rows.
+-- same effect as: 8bdffdc86b8621d455e4268fe298037d5e56e655e11838cfbf214a7d76b03d39
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ota_device_status'::regclass AND attname = 'phase') THEN
+    RETURN;
+END IF;
 
 ALTER TABLE ota_device_status ADD COLUMN IF NOT EXISTS phase text NOT NULL GENERATED ALWAYS AS (
     CASE WHEN status IN ('DISPATCHED', 'DOWNLOADING', 'INSTALLING') THEN 'AT_WORK' ELSE status END) STORED;
@@ -31,4 +37,5 @@ CREATE INDEX IF NOT EXISTS ota_device_status_failure ON ota_device_status (campa
 
 DROP INDEX IF EXISTS ota_device_status_one_active, ota_device_status_due, ota_device_status_done,
     ota_device_status_offline, ota_device_status_overdue, ota_device_status_silent, ota_device_status_failed;
+END $file$;
 COMMIT;

@@ -1,8 +1,12 @@
 -- How many devices wait, and for what: counters 'offline', 'refused' and 'retry' (a row's `wait`) beside those of the
 -- states, and an index for the list of them.
+-- same effect as: 09bae6a65184ef7580608bc0d60b696525ed3238f6e47f0dc94df2872176d415
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('pulse-ota migrations'));
 SET LOCAL ROLE pulse_owner;
+
+DO $file$ BEGIN
+IF to_regclass('ota_device_status_wait') IS NOT NULL THEN RETURN; END IF;
 
 -- Nobody writes from here to the commit, half a second for a million rows: what is counted below is what the old trigger
 -- saw, and all that comes later meets the new one.
@@ -62,4 +66,5 @@ INSERT INTO ota_campaign_counters (campaign_id, stage, counter, tenant_id, n)
 -- The list of those that wait. A row that does not is not in it, and updates of such rows are in place as before.
 CREATE INDEX IF NOT EXISTS ota_device_status_wait ON ota_device_status (campaign_id, wait, device_id)
     WHERE wait IS NOT NULL;
+END $file$;
 COMMIT;

@@ -110,6 +110,12 @@ class Databases:
         await self._as_superuser(f"CREATE DATABASE {database.name} TEMPLATE template0")
         return database
 
+    async def copy(self, database: Database) -> Database:
+        """Another one with the same in it; nobody may be connected to the first meanwhile."""
+        copied = Database(f"test_{next(_numbers)}", self.cluster, self.passwords)
+        await self._as_superuser(f"CREATE DATABASE {copied.name} TEMPLATE {database.name}")
+        return copied
+
     async def drop(self, database: Database) -> None:
         """Ends what is still connected to it."""
         await self._as_superuser(f"DROP DATABASE {database.name} WITH (FORCE)")

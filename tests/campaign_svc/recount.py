@@ -1,6 +1,6 @@
 """Figures counted again from the rows that they are about: what differs is returned."""
 
-from asyncpg import Record
+from asyncpg import Connection, Record
 
 from pulse.runtime.db import Pool
 
@@ -35,11 +35,11 @@ SELECT * FROM counted FULL JOIN told USING (tenant_id, since)
 """
 
 
-async def of_campaigns(pool: Pool) -> list[Record]:
+async def of_campaigns(pool: Pool | Connection) -> list[Record]:
     """Reasons that differ from the rows, and failed attempts (where nothing was retried by an operator)."""
     return [*await pool.fetch(_REASONS), *await pool.fetch(_FAILURES)]
 
 
-async def of_fleet(pool: Pool) -> list[Record]:
+async def of_fleet(pool: Pool | Connection) -> list[Record]:
     """Versions in the field and devices heard that differ from the devices."""
     return [*await pool.fetch(_VERSIONS), *await pool.fetch(_HEARD)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
@@ -9,10 +10,10 @@ import pytest
 
 from pulse.runtime.errors import StartRefused
 from pulse_setup.migrations import migrate, set_passwords
-from pulse_setup.settings import MIGRATIONS
 from tests.real_parts import Database, Databases
 
 TABLE = "BEGIN; CREATE TABLE IF NOT EXISTS one (n int); COMMIT;"
+SAME = f"-- same effect as: {sha256(TABLE.encode()).hexdigest()}"
 ROW = "BEGIN; INSERT INTO one VALUES (1); COMMIT;"
 
 
@@ -72,6 +73,25 @@ async def test_a_file_changed_after_it_was_applied_is_refused(connection: asyncp
         await run(connection, folder)
 
 
+async def test_a_changed_file_that_names_what_was_applied_is_accepted_and_the_record_stays(
+    connection: asyncpg.Connection, folder: Path
+) -> None:
+    await run(connection, folder)
+    applied = await connection.fetch("SELECT * FROM schema_migrations ORDER BY file")
+    (folder / "0001_table.sql").write_text(f"-- One table.\n{SAME}\n{TABLE} -- and more")
+    assert await run(connection, folder) == []
+    assert await connection.fetch("SELECT * FROM schema_migrations ORDER BY file") == applied
+
+
+async def test_an_earlier_text_counts_only_where_the_head_names_it(
+    connection: asyncpg.Connection, folder: Path
+) -> None:
+    await run(connection, folder)
+    (folder / "0001_table.sql").write_text(f"-- One table.\n{TABLE} -- and more\n{SAME}\n")
+    with pytest.raises(StartRefused, match=r"0001_table\.sql was changed after it was applied"):
+        await run(connection, folder)
+
+
 async def test_a_file_that_fails_is_named_and_leaves_nothing(connection: asyncpg.Connection, folder: Path) -> None:
     (folder / "0003_bad.sql").write_text("BEGIN; CREATE TABLE half (n int); SELECT 1/0; COMMIT;")
     with pytest.raises(StartRefused, match=r"0003_bad\.sql: division by zero"):
@@ -84,15 +104,6 @@ async def test_a_file_that_fails_is_named_and_leaves_nothing(connection: asyncpg
 async def test_a_missing_folder_is_refused(connection: asyncpg.Connection, tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match="no folder of migrations"):
         await run(connection, tmp_path / "none")
-
-
-async def test_the_product_s_own_files_are_harmless_when_run_again_by_hand(postgres: Database) -> None:
-    connection = await asyncpg.connect(postgres.dsn)
-    try:
-        for file in sorted(MIGRATIONS.glob("*.sql")):
-            await connection.execute(file.read_text())
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("role", ["catalog_svc", "campaign_svc", "campaign_loops", "status_ingest_svc"])

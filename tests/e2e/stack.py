@@ -7,7 +7,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from local_stack import commands, control, stack_env, tokens
+from local_stack.errors import StackError
 from local_stack.files import tail
 from local_stack.ports import is_free
 from local_stack.services import replicas
@@ -138,8 +139,9 @@ def free_settings(folder: Path, n: int = 2, kafkas: int = 1) -> StackSettings:
         settings = StackSettings(
             run_dir=folder, port_offset=offset, campaigns=n, dispatchers=n, ingests=n, kafkas=kafkas
         )
-        if all(is_free(port) for port in ports(settings)):
-            return settings
+        with suppress(StackError):  # a port that browsers refuse
+            if all(is_free(port) for port in ports(settings)):
+                return settings
     raise OSError(f"no free ports in {TRIES} tries")
 
 

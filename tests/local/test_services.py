@@ -92,7 +92,10 @@ def test_settings_come_from_the_environment_and_say_what_is_wrong(monkeypatch: p
 
 
 def test_settings_reach_another_process_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = StackSettings(run_dir=Path("/tmp/somewhere"), port_offset=7, restart=False, dispatchers=3)
+    settings = StackSettings(
+        run_dir=Path("/tmp/somewhere"), port_offset=7, gateway_port=8080, restart=False, dispatchers=3
+    )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert load() == settings
+    assert load().in_force() == settings.in_force()

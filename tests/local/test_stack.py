@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen, run
 from tempfile import mkdtemp
+from typing import Any
 
 import asyncpg
 import pytest
 
-from local_stack import commands, control, daemon, stack_env
+from local_stack import commands, control, daemon, in_force, stack_env
 from local_stack.errors import StackError
 from local_stack.mqtt_probe import connect_code
 from local_stack.ports import HOST, free_ports, listens
@@ -182,9 +183,63 @@ def test_the_control_socket_of_a_deep_folder_lies_in_the_temporary_folder() -> N
 
 
 def test_a_port_beyond_the_last_is_refused() -> None:
-    settings = StackSettings(gateway_port=65_000, port_offset=600)
-    with pytest.raises(StackError, match="GATEWAY_PORT with PORT_OFFSET gives 65600"):
-        settings.port("gateway_port")
+    with pytest.raises(StackError, match="PORT_OFFSET=50000 puts KAFKA_PORT on 69092, which is no port"):
+        StackSettings(port_offset=50_000).port("kafka_port")
+
+
+@pytest.mark.parametrize("name", ["gateway_port", "postgres_port", "kafka_port", "mqtt_port", "service_port"])
+def test_a_given_port_is_that_port_and_the_others_are_shifted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    default = StackSettings().port(name)
+    monkeypatch.setenv("PORT_OFFSET", "600")
+    assert StackSettings().port(name) == default + 600
+    monkeypatch.setenv(name.upper(), str(default))
+    assert StackSettings().port(name) == default
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"port_offset": 2000},
+            r"PORT_OFFSET=2000 puts GATEWAY_PORT on 10080, which browsers refuse .* PORT_OFFSET=2001",
+        ),
+        ({"gateway_port": 6665}, r"GATEWAY_PORT=6665, which browsers refuse .*; try GATEWAY_PORT=6670"),
+        ({"gateway_port": 6000, "port_offset": 100}, r"GATEWAY_PORT=6000, which browsers refuse"),
+    ],
+)
+def test_a_gateway_port_that_browsers_refuse_is_refused_with_another_that_they_open(
+    given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(StackError, match=words):
+        StackSettings(**given).port("gateway_port")
+
+
+def test_a_port_that_only_programs_open_may_be_any() -> None:
+    assert StackSettings(mqtt_port=10_080).port("mqtt_port") == 10_080
+
+
+def test_up_on_a_running_stack_says_which_given_settings_are_not_in_force(settings: StackSettings) -> None:
+    port = settings.gateway_port
+    environment = os.environ | settings.environment() | {
+        "DISPATCHERS": "3", "KAFKAS": "1", "GATEWAY_PORT": str(port + 1), "PORT_OFFSET": "7", "TICK_SECONDS": "2",
+        "OTEL_EXPORTER_OTLP_HEADERS": "key=secret",
+    }  # fmt: skip
+    again = [sys.executable, "-m", "local_stack", "up"]
+    said = run(again, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert said[:7] == [
+        "the stack was up already",
+        "  DISPATCHERS=3 is not in force: the stack runs with 0",
+        f"  GATEWAY_PORT={port + 1} is not in force: the stack runs with {port}",
+        "  OTEL_EXPORTER_OTLP_HEADERS is another one in the stack that runs",
+        "  PORT_OFFSET=7 is not in force: the stack runs with 0",
+        "  TICK_SECONDS=2 is not in force: the stack runs without it",
+        f"  {in_force.HOW}",
+    ]
+    assert f"  GATEWAY_URL=http://{HOST}:{port}" in said
+
+
+def test_up_on_a_running_stack_says_nothing_of_settings_that_are_the_same(settings: StackSettings) -> None:
+    assert commands.not_in_force(settings, os.environ) == []
 
 
 def test_free_ports_are_free_and_different() -> None:

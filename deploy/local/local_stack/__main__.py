@@ -1,6 +1,7 @@
 """`python -m local_stack COMMAND`: the local stack from the command line."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local_stack import commands, devices, many_devices, postgres15, stack_env, tokens
+from local_stack import commands, devices, in_force, many_devices, postgres15, stack_env, tokens
 from local_stack import console as web_console
 from local_stack.errors import StackError
 from local_stack.kafka import jars
@@ -31,16 +32,23 @@ def say(line: str) -> None:
 def up() -> None:
     """Start everything; returns when all is ready. The stack stays up in the background."""
     settings = load()
+    settings.in_force()  # a port that cannot be is refused before anything is built
     with console.status("building the web console"):
         asyncio.run(web_console.build(say))
     with console.status("starting the stack"):
         started = commands.up(settings, say)
     stack = stack_env.read(settings.directory)
     print("the stack is up" if started else "the stack was up already")
+    _say_what_differs([] if started else commands.not_in_force(settings, os.environ))
     for name in ("GATEWAY_URL", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
         print(f"  {name}={stack[name]}")
     print(f"  web console: {stack['GATEWAY_URL']}/app/")
     print(f"  more in {_shown(settings.directory / stack_env.FILE)}; logs in {_shown(settings.directory / 'logs')}")
+
+
+def _say_what_differs(lines: list[str]) -> None:
+    for line in [*lines, in_force.HOW] if lines else []:
+        print(f"  {line}")
 
 
 def _shown(path: Path) -> str:

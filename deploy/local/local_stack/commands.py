@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from local_stack import control, daemon
+from local_stack import control, daemon, in_force
 from local_stack.errors import StackError
 from local_stack.files import tail
 from local_stack.layout import ROOT
@@ -98,6 +99,12 @@ def status(run_dir: Path) -> dict[str, tuple[str, int | None]]:
     """State and pid by part. Raises StackError when the stack is not up."""
     parts = asyncio.run(control.ask(run_dir, {"do": "status"}))["parts"]
     return {name: (state, pid) for name, (state, pid) in parts.items()}
+
+
+def not_in_force(settings: StackSettings, environment: Mapping[str, str]) -> list[str]:
+    """A line for each setting that is given now and differs from the running stack's. Raises StackError."""
+    running = asyncio.run(control.ask(settings.directory, {"do": "settings"})).get("settings", {})
+    return in_force.differences(settings, environment, running) if running else []
 
 
 def restart(run_dir: Path, part: str) -> None:

@@ -79,6 +79,8 @@ async def supervise(supervisor: Supervisor) -> None:
     async def handle(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("do") == "restart":
             await _restart(supervisor, str(request.get("part")))
+        if request.get("do") == "settings":
+            return {"settings": supervisor.in_force()}
         return {
             "stopping": stop.is_set(),
             "parts": {name: [keeper.state, keeper.pid] for name, keeper in supervisor.keepers.items()},

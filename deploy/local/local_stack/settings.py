@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack.errors import StackError
 from local_stack.layout import ROOT
+from local_stack.ports import browsers_refuse, next_for_browsers
 
 BasePort = Annotated[int, Field(ge=1, le=65_535)]
 Replicas = Annotated[int, Field(ge=0, le=20)]
@@ -15,7 +16,9 @@ Nodes = Annotated[int, Field(ge=1, le=3)]
 
 
 class StackSettings(BaseSettings):
-    """`port_offset` shifts every port; the services' processes take ports from `service_port` on, 20 for each kind.
+    """`port_offset` shifts every port that is not given; one that is given is that port.
+
+    The services' processes take ports from `service_port` on, 20 for each kind.
 
     `kafkas` are nodes of one cluster, each with the two ports after those of the one before.
 
@@ -46,21 +49,43 @@ class StackSettings(BaseSettings):
         return (ROOT / self.run_dir).resolve()
 
     def environment(self) -> dict[str, str]:
-        """The variables that give another process the same settings."""
+        """The variables that give another process the same settings; a port only where it was given."""
         values = {**self.model_dump(), "run_dir": self.directory}
-        return {name.upper(): str(value) for name, value in values.items()}
+        left_out = {name for name in values if _is_port(name) and name not in self.model_fields_set}
+        return {name.upper(): str(value) for name, value in values.items() if name not in left_out}
+
+    def in_force(self) -> dict[str, str]:
+        """Every setting but the folder by its variable's name, ports as they are. Raises StackError as `port` does."""
+        values = self.model_dump(exclude={"run_dir"})
+        shown = {name: int(value) for name, value in values.items()}
+        return {name.upper(): str(self.port(name) if _is_port(name) else value) for name, value in shown.items()}
 
     def port(self, name: str) -> int:
-        """The port that setting `name` gives, with the offset. Raises StackError beyond 65,535."""
-        port = int(getattr(self, name)) + self.port_offset
+        """The port that setting `name` gives: itself where it was given, else with the offset.
+
+        Raises StackError beyond 65,535, and for a gateway's port that browsers refuse.
+        """
+        offset = 0 if name in self.model_fields_set else self.port_offset
+        port = int(getattr(self, name)) + offset
+        source = f"PORT_OFFSET={offset} puts {name.upper()} on {port}" if offset else f"{name.upper()}={port}"
         if port > 65_535:
-            raise StackError(f"{name.upper()} with PORT_OFFSET gives {port}, which is no port")
+            raise StackError(f"{source}, which is no port")
+        if name == "gateway_port" and browsers_refuse(port):
+            other = next_for_browsers(port)
+            better = f"PORT_OFFSET={other - self.gateway_port}" if offset else f"GATEWAY_PORT={other}"
+            raise StackError(
+                f"{source}, which browsers refuse to open (they keep it for another protocol); try {better}"
+            )
         return port
 
     def kafka_ports(self) -> list[tuple[int, int]]:
         """Of each node of Kafka the clients' port and the controller's. Raises StackError beyond 65,535."""
         first, controller = self.port("kafka_port"), self.port("kafka_controller_port")
         return [(first + 2 * n, controller + 2 * n) for n in range(self.kafkas)]
+
+
+def _is_port(name: str) -> bool:
+    return name.endswith("_port")
 
 
 def load() -> StackSettings:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 
-from local_stack import control, sign_in, stack_env
+from local_stack import control, in_force, sign_in, stack_env
 from local_stack.child import Part, run
 from local_stack.errors import StackError
 from local_stack.files import secret
@@ -51,6 +51,10 @@ class Supervisor:
         names = [*self._foundations, *services, "sign-in", "gateway"]
         self.keepers = {name: self._keeper(name, restarts=settings.restart and name in services) for name in names}
         self._fixed: dict[str, str] = {}
+
+    def in_force(self) -> dict[str, str]:
+        """What the stack runs with, by variable."""
+        return in_force.of(self._settings, self._base)
 
     def _keeper(self, name: str, *, restarts: bool) -> Keeper:
         log = self.directory / "logs" / f"{name}.log"
@@ -108,7 +112,7 @@ class Supervisor:
             if asyncio.get_running_loop().time() > deadline:
                 raise StackError(
                     f"already taken: port {', '.join(taken)}; free it, or choose another with the setting in brackets "
-                    "(PORT_OFFSET=100 shifts them all)"
+                    "(PORT_OFFSET=100 shifts all that are not given)"
                 )
             await asyncio.sleep(0.2)
 

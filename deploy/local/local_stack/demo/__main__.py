@@ -29,6 +29,7 @@ def say(line: str) -> None:
 @contextmanager
 def stack(of: StackSettings) -> Iterator[dict[str, str]]:
     """The stack's addresses; it goes down at the end if it was not up before."""
+    given = dict(os.environ)
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
     asyncio.run(web_console.build(say))
@@ -36,6 +37,8 @@ def stack(of: StackSettings) -> Iterator[dict[str, str]]:
     ours = commands.up(of, say)
     if not ours:
         say("the stack was up already, with its own backoff: retries may take a minute")
+        for line in commands.not_in_force(of, given):
+            say(line)
     try:
         yield stack_env.read(of.directory)
     finally:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from local_stack.child import run
+from local_stack.layout import ROOT
 from local_stack.postgres import binaries
 from pulse_setup.migrations import migrate, read
 from pulse_setup.settings import MIGRATIONS
@@ -115,6 +116,11 @@ async def make_tables(database: Database) -> None:
         assert "ERROR" not in await psql(database.dsn, (MIGRATIONS / file).read_text(encoding="utf-8"))
     for table in TABLES:
         assert re.search(rf"public \| {table} +\| table", await psql(database.dsn, f"\\dt {table}"))
+
+
+def test_the_page_for_containers_has_the_customer_s_three_files() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"< \.\./migrations/(\S+)", page)) == CUSTOMERS
 
 
 async def test_the_customer_s_three_files_make_their_tables_on_an_empty_database(empty: Database) -> None:

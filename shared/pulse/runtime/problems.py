@@ -148,8 +148,8 @@ def field_error(error: Mapping[str, Any]) -> FieldError:
 def _words(error: Mapping[str, Any]) -> str:
     """What is wrong, for a person."""
     context = error.get("ctx", {})
-    if context.get("pattern") == names.PATTERN:
-        return names.RULE
+    if context.get("pattern") in names.RULES:
+        return names.RULES[context["pattern"]]
     if error["type"] in {"string_too_short", "missing"} and context.get("min_length", 1) == 1:
         return "must not be empty" if error["type"] == "string_too_short" else "is needed"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from pulse.contracts.names import LINE, LONGEST_VERSION, MAX_LENGTH, PATTERN, is_storable
+from pulse.contracts.names import LINE, LONGEST_VERSION, MAX_LENGTH, ONCE_PATTERN, VERSION, is_storable
 from pulse.contracts.times import to_text
 from pulse.runtime.errors import FieldError, Invalid
 
@@ -63,7 +63,7 @@ def _plain(number: object) -> object:
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4000)]
 Title = Annotated[str, StringConstraints(pattern=LINE, max_length=200)]
-Version = Annotated[Title, Field(max_length=LONGEST_VERSION)]
+Version = Annotated[str, StringConstraints(pattern=VERSION, max_length=LONGEST_VERSION)]
 Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 """RFC 3339 in UTC with six fractional digits."""
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -73,8 +73,10 @@ Future = Annotated[Moment, AfterValidator(_ahead)]
 PLAIN = BeforeValidator(_plain)
 """For a number in a path: decimal digits and nothing else."""
 RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT), PLAIN, Path()]
-NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=PATTERN)]
+NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=ONCE_PATTERN)]
 """A device or group in a path: what could never be a name is refused, not looked for."""
+LONGEST_CURSOR = 1000
+"""Characters: more than a name of the longest kind takes, each character four bytes of UTF-8."""
 
 
 def _fits(part: object) -> bool:
@@ -89,7 +91,7 @@ class Page(Body):
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    after: Annotated[str | None, Field(max_length=1000, description="the `next` of the page before")] = None
+    after: Annotated[str | None, Field(max_length=LONGEST_CURSOR, description="the `next` of the page before")] = None
 
     def key(self, *kinds: type) -> list[Any] | None:
         """The values in `after`, or None for a first page. Raises Invalid for what no `next` ever was."""
@@ -131,8 +133,13 @@ def listed(
 ) -> dict[str, Any]:
     """The fields of `Listed` for a page of rows, of which one more than `limit` was asked for."""
     more = len(rows) > page.limit
-    cursor = urlsafe_b64encode(json.dumps(key(rows[page.limit - 1])).encode()).rstrip(b"=").decode() if more else None
+    cursor = _cursor(key(rows[page.limit - 1])) if more else None
     return {"total": total, "total_capped": capped, "limit": page.limit, "offset": page.offset, "next": cursor}
+
+
+def _cursor(key: list[Any]) -> str:
+    """The key of a page's last row as text that needs no escaping in an address."""
+    return urlsafe_b64encode(json.dumps(key, ensure_ascii=False).encode()).rstrip(b"=").decode()
 
 
 def like(search: str | None) -> str | None:

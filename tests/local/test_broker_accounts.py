@@ -146,6 +146,16 @@ def test_adding_keeps_the_accounts_that_are_there_and_replaces_the_same_user(tmp
     assert len(after) == 2
 
 
+@pytest.mark.parametrize("end", "\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+def test_an_account_ends_with_its_line_and_with_nothing_else_that_may_end_one(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "mosquitto" / "passwords"
+    file.parent.mkdir()
+    odd = f"acme/device/a{end}admin:hash"
+    file.write_bytes(f"{odd}\nadmin:of the admin\n".encode())
+    broker_accounts.add(tmp_path, {"one": "1"})
+    assert file.read_bytes().decode().split("\n")[:2] == [odd, "admin:of the admin"]
+
+
 async def test_the_broker_comes_back_after_a_kill_with_its_accounts(mosquitto: Broker) -> None:
     user, password = device(mosquitto, "survivor")
     await mosquitto.kill()

@@ -22,8 +22,8 @@ def test_pattern_names_each_device_with_the_width_of_its_first_number(wanted: st
 
 def test_file_names_a_device_a_line_each_once(tmp_path: Path) -> None:
     file = tmp_path / "ids.txt"
-    file.write_text("d9\n\n  d7 \nd9\n", encoding="utf-8")
-    assert names(str(file)) == ["d9", "d7"]
+    file.write_text("d9\n\n  d7 \r\nd9\na\u2028b\n", encoding="utf-8")
+    assert names(str(file)) == ["d9", "d7", "a\u2028b"]
 
 
 @pytest.mark.parametrize("wanted", ["nothing", "d[3-1]", "d[1-999999]", "d[1-2][3-4]"])

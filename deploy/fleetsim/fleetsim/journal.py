@@ -38,7 +38,7 @@ def _read(path: Path) -> dict[str, Memory]:
     memories: dict[str, Memory] = {}
     if not path.exists():
         return memories
-    for text in path.read_bytes().splitlines():
+    for text in path.read_bytes().split(b"\n"):
         try:
             line = _lines.decode(text)
         except msgspec.DecodeError:

@@ -63,9 +63,10 @@ def must_fit(user: str) -> None:
 
 def _lines(file: Path) -> Iterator[tuple[str, str]]:
     if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            user, _, rest = line.partition(":")
-            yield user, rest
+        for line in file.read_text(encoding="utf-8").split("\n"):
+            user, colon, rest = line.partition(":")
+            if colon:
+                yield user, rest
 
 
 @contextmanager

@@ -31,4 +31,4 @@ def tail(path: Path, lines: int = 15) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 200 * lines), os.SEEK_SET)
         text = file.read().decode(errors="replace").rstrip()
-    return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
+    return "\n".join(text.split("\n")[-lines:]) or "(the log is empty)"

@@ -20,7 +20,7 @@ def names(wanted: str) -> list[str]:
     """The ids in a file, one a line, or those of a pattern: `d[01-20]` is d01 to d20. Raises StackError."""
     file, pattern = Path(wanted), _RANGE.match(wanted)
     if file.is_file():
-        found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = [line.strip() for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     elif pattern:
         first, last, width = int(pattern["first"]), int(pattern["last"]), len(pattern["first"])
         found = [

@@ -48,5 +48,5 @@ def read(run_dir: Path) -> dict[str, str]:
     file = run_dir / FILE
     if not file.exists():
         raise StackError("the stack is not up; start it with `make up`")
-    pairs = (line.partition("=") for line in file.read_text(encoding="utf-8").splitlines())
-    return {name: value for name, _, value in pairs}
+    pairs = (line.partition("=") for line in file.read_text(encoding="utf-8").split("\n"))
+    return {name: value for name, _, value in pairs if name}

@@ -101,7 +101,7 @@ class Supervisor:
 
     async def _set_up(self) -> None:
         printed = await run(sys.executable, "-m", "pulse_setup", env=self._base.for_setup())
-        for line in printed.splitlines():
+        for line in filter(None, printed.split("\n")):
             self._say(line)
 
     async def _wait_for_ports(self) -> None:

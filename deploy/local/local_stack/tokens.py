@@ -7,7 +7,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from local_stack.errors import StackError
-from pulse.contracts.names import is_name
+from pulse.contracts.names import RULE, is_name
 
 ISSUER = "pulse-ota-local"
 AUDIENCE = "pulse-ota"
@@ -25,7 +25,7 @@ def make(key_file: Path, tenant: str, roles: str, subject: str | None = None, va
     if unknown:
         raise StackError(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
     if not is_name(tenant):
-        raise StackError(f"{tenant!r} cannot be a tenant: no / + # and no control characters, at most 128")
+        raise StackError(f"{tenant!r} cannot be a tenant: {RULE}")
     now = int(time.time())
     claims = {
         "iss": ISSUER,

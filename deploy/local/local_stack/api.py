@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from local_stack.errors import StackError
+from pulse.contracts.names import in_address
 
 Json = dict[str, Any]
 CHUNK = 5_000
@@ -45,7 +46,7 @@ class Api:
         await self._call("POST", "/customer/device-groups", {"group_id": group_id, "name": name})
         for first in range(0, len(device_ids), CHUNK):
             members = {"device_ids": device_ids[first : first + CHUNK]}
-            await self._call("POST", f"/customer/device-groups/{group_id}/members", members)
+            await self._call("POST", f"/customer/device-groups/{in_address(group_id)}/members", members)
 
     async def create_campaign(self, campaign: Json) -> int:
         return int((await self._call("POST", "/customer/ota/campaigns", campaign))["id"])

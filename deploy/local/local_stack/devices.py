@@ -10,6 +10,7 @@ import httpx
 from local_stack import broker_accounts, stack_env, tokens
 from local_stack.errors import StackError
 from pulse.contracts.mqtt import command_topic, report_topic, user_name
+from pulse.contracts.names import in_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def make(run_dir: Path, tenant: str, device: str, device_type: str) -> DeviceAcc
     except httpx.HTTPError as error:
         raise StackError(f"the gateway does not answer: {error}") from error
     if answer.status_code == httpx.codes.CONFLICT:
-        _must_be(device_type, httpx.get(f"{devices}/{device}", headers=headers, timeout=10, trust_env=False))
+        known = f"{devices}/{in_address(device)}"
+        _must_be(device_type, httpx.get(known, headers=headers, timeout=10, trust_env=False))
     elif answer.status_code != httpx.codes.CREATED:
         raise StackError(f"the device was refused ({answer.status_code}): {answer.text}")
     broker_accounts.add(run_dir, {account.user: account.password})

@@ -2,13 +2,17 @@
 
 The first line names the columns: device_id, device_type and, if wanted, current_version and attributes.<name>. UTF-8
 with or without a byte order mark, lines ended by LF or CRLF, blank lines are passed over, fields may be quoted
-(RFC 4180). A quote that is never closed is an error of its line alone: the lines after it are still read.
+(RFC 4180). Fields are separated by commas, or by what separates the header's: semicolons (spreadsheets write them where
+the comma is the decimal point) or tabs. A quote that is never closed is an error of its line alone: the lines after it
+are still read.
 """
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from pydantic import ValidationError
@@ -23,6 +27,8 @@ MAX_RECORD_LINES = 20
 REQUIRED = ("device_id", "device_type")
 OPTIONAL = ("current_version",)
 ATTRIBUTE = "attributes."
+_SEPARATOR = re.compile(r'(?:"[^"]*"|[^",;\t])*([,;\t])')
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,10 @@ class DeviceCsv:
     """Reads `file` from its beginning; `header_errors` first, then, if there are none, `lines`."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._records = _records(_lines(file))
+        lines = _lines(file)
+        ahead = list(_up_to_header(lines))
+        self._separator = _separator(ahead[-1][1]) if ahead else ","
+        self._records = _records(chain(ahead, lines), self._separator)
         _, header = next(self._records, (1, []))
         self._columns = header if isinstance(header, list) else []
         self.header_errors = _header_errors(header) if isinstance(header, list) else [header]
@@ -53,7 +62,8 @@ class DeviceCsv:
             if isinstance(cells, LineError):
                 yield cells
             elif len(cells) != len(self._columns):
-                detail = f"{len(cells)} fields, but the header has {len(self._columns)}"
+                by = _SEPARATORS[self._separator]
+                detail = f"{len(cells)} fields, but the header has {len(self._columns)}, separated by {by}"
                 yield LineError("line", "field_count", detail, number)
             else:
                 yield from self._device(number, cells)
@@ -114,7 +124,23 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str | LineError]]:
             yield number, LineError("line", "not_utf8", f"is not UTF-8 at its byte {error.start + 1}", number)
 
 
-def _records(lines: Iterator[tuple[int, str | LineError]]) -> Iterator[tuple[int, list[str] | LineError]]:
+def _up_to_header(lines: Iterator[tuple[int, str | LineError]]) -> Iterator[tuple[int, str | LineError]]:
+    """The first line that is not blank, and those before it."""
+    for number, text in lines:
+        yield number, text
+        if isinstance(text, LineError) or text.strip():
+            return
+
+
+def _separator(header: str | LineError) -> str:
+    """The first sign between the header's columns; none in a column's name counts that is quoted."""
+    found = _SEPARATOR.match(header) if isinstance(header, str) else None
+    return found[1] if found else ","
+
+
+def _records(
+    lines: Iterator[tuple[int, str | LineError]], separator: str
+) -> Iterator[tuple[int, list[str] | LineError]]:
     """The fields of each line, or of several where a quoted field has line ends; by the number of the first one."""
     ahead: deque[tuple[int, str | LineError]] = deque()
     while line := (ahead.popleft() if ahead else next(lines, None)):
@@ -123,10 +149,10 @@ def _records(lines: Iterator[tuple[int, str | LineError]]) -> Iterator[tuple[int
             yield number, text
         elif '"' not in text:
             if text.strip():
-                yield number, text.split(",")
+                yield number, text.split(separator)
         else:
             more = _continuation(text, ahead, lines)
-            cells = _quoted("\n".join([text, *more]))
+            cells = _quoted("\n".join([text, *more]), separator)
             if cells is not None:
                 for _ in more:
                     ahead.popleft()
@@ -150,10 +176,10 @@ def _continuation(
     return more
 
 
-def _quoted(record: str) -> list[str] | None:
+def _quoted(record: str, separator: str) -> list[str] | None:
     if record.count('"') % 2:
         return None
     try:
-        return next(csv.reader([record], strict=True))
+        return next(csv.reader([record], delimiter=separator, strict=True))
     except csv.Error:
         return None

@@ -43,14 +43,15 @@ async def import_devices(
 ) -> ImportResult:
     """Creates devices from a CSV file or brings them up to date, all or none.
 
-    The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`. An
-    empty `current_version` leaves a known device's as it is; with attribute columns a device has the attributes of its
-    line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
-    and `code`; `errors_total` counts them all.
+    The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`.
+    Semicolons or tabs may separate in place of commas, then in every line. An empty `current_version` leaves a known
+    device's as it is; with attribute columns a device has the attributes of its line, without them its attributes stay.
+    Every line that is wrong is named (the first 1,000), with `line`, `field` and `code`; `errors_total` counts them
+    all.
     """
     kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if kind.strip() != "text/csv" or parameters.replace('"', "").strip() not in {"", "charset=utf-8"}:
-        raise UnsupportedMediaType("the body must be text/csv in UTF-8")
+        raise UnsupportedMediaType("the body must be CSV in UTF-8: send it with `Content-Type: text/csv`")
     async with _spooled(request) as (file, digest):
         only_once = once(request, idempotency_key, digest)
         return await device_import.import_devices(pool, who, only_once, file, wanted.group_id, dry_run=wanted.dry_run)

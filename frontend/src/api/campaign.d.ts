@@ -335,10 +335,11 @@ export interface paths {
          * Import Devices
          * @description Creates devices from a CSV file or brings them up to date, all or none.
          *
-         *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`. An
-         *     empty `current_version` leaves a known device's as it is; with attribute columns a device has the attributes of its
-         *     line, without them its attributes stay. Every line that is wrong is named (the first 1,000), with `line`, `field`
-         *     and `code`; `errors_total` counts them all.
+         *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`.
+         *     Semicolons or tabs may separate in place of commas, then in every line. An empty `current_version` leaves a known
+         *     device's as it is; with attribute columns a device has the attributes of its line, without them its attributes stay.
+         *     Every line that is wrong is named (the first 1,000), with `line`, `field` and `code`; `errors_total` counts them
+         *     all.
          */
         post: operations["import_devices"];
         delete?: never;

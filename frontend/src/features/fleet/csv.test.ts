@@ -16,6 +16,14 @@ test("the preview has the header, the first rows and how many there are", () => 
   expect(previewOf(`\uFEFF${FILE}`, 1)).toEqual({ header: ["device_id", "device_type", "attributes.note"], rows: [["d1", "gw2", "plain"]], total: 3 });
 });
 
+test("the preview takes the header's separator: a semicolon or a tab, too", () => {
+  for (const separator of [";", "\t"]) {
+    const { header, rows } = previewOf(`\uFEFFdevice_id${separator}"a,b"\nd1${separator}"1,5${separator}x"\n`);
+    expect(header).toEqual(["device_id", "a,b"]);
+    expect(rows).toEqual([["d1", `1,5${separator}x`]]);
+  }
+});
+
 test("bad lines are taken out, and both parts keep the header", () => {
   const { good, bad, goodCount } = split(FILE, new Set([6]));
   expect(goodCount).toBe(2);

@@ -28,10 +28,13 @@ export function records(text: string): CsvRecord[] {
   return all;
 }
 
+/** What separates the header's columns and so all fields: the first comma, semicolon or tab that no quotes enclose. */
+const separatorOf = (header: string) => /^(?:"[^"]*"|[^",;\t])*([,;\t])/.exec(header)?.[1] ?? ",";
+
 /** The fields of one record. */
-export function fields(record: string): string[] {
+export function fields(record: string, separator = ","): string[] {
   const all: string[] = [];
-  const pattern = /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g;
+  const pattern = new RegExp(`(?:^|${separator})(?:"((?:[^"]|"")*)"|([^${separator}]*))`, "g");
   for (const [, quoted, plain] of record.replace(/\r?\n$/, "").matchAll(pattern)) all.push(quoted?.replaceAll('""', '"') ?? plain ?? "");
   return all;
 }
@@ -47,7 +50,9 @@ export interface Preview {
 
 export function previewOf(text: string, most = 5): Preview {
   const [header, ...rest] = records(text).filter((record) => !isBlank(record));
-  return { header: header ? fields(header.text.replace(/^\uFEFF/, "")) : [], rows: rest.slice(0, most).map((record) => fields(record.text)), total: rest.length };
+  const head = header?.text.replace(/^\uFEFF/, "") ?? "";
+  const separator = separatorOf(head);
+  return { header: header ? fields(head, separator) : [], rows: rest.slice(0, most).map((record) => fields(record.text, separator)), total: rest.length };
 }
 
 /** The file without the records that begin on `bad` lines, and those alone, each with the header. */

@@ -45,6 +45,32 @@ def test_a_byte_order_mark_line_ends_and_blank_lines_are_passed_over(end: str) -
     assert list(devices(end.join(lines))) == [3, 5]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_header_s_separator_is_that_of_every_line(separator: str) -> None:
+    rows = [
+        ["\ufeffdevice_id", "device_type", "current_version", "attributes.note"],
+        ["d1", "gw2", "1.0", '"a,b;c\td"'],
+        ["d2", "gw2", "", "plain"],
+    ]
+    content = "\r\n".join(separator.join(row) for row in rows)
+    assert devices(content) == {
+        2: ("d1", "gw2", "1.0", {"note": "a,b;c\td"}),
+        3: ("d2", "gw2", None, {"note": "plain"}),
+    }
+
+
+def test_a_decimal_comma_and_a_quoted_header_are_read_where_semicolons_separate() -> None:
+    content = '"device_id";"device_type";"attributes.a,b"\nd1;gw2;1,5\n"d2";"gw2";"2,5"\n'
+    assert devices(content) == {2: ("d1", "gw2", None, {"a,b": "1,5"}), 3: ("d2", "gw2", None, {"a,b": "2,5"})}
+
+
+def test_a_line_with_another_separator_than_the_header_is_told_which_it_should_have() -> None:
+    given = DeviceCsv(BytesIO(b"device_id;device_type\nd1,gw2\n"))
+    [error] = given.lines()
+    assert not isinstance(error, GivenLine)
+    assert error.detail == "1 fields, but the header has 2, separated by semicolons"
+
+
 def test_quoted_fields_may_hold_commas_quotes_and_line_ends() -> None:
     content = HEAD + 'd1,"gw2",,"Bern, ""old"" town"\nd2,gw2,1.0,"two\nlines"\nd3,gw2,,x\n'
     assert devices(content) == {
@@ -94,7 +120,8 @@ def test_two_wrong_fields_of_a_line_are_two_errors() -> None:
         ("device_id\n", "device_type", "required"),
         ("device_id,device_type,colour\n", "colour", "unknown_field"),
         ("device_id,device_type,attributes.\n", "attributes.", "unknown_field"),
-        ("device_id;device_type\n", "device_id", "required"),
+        ("device_id|device_type\n", "device_id", "required"),
+        ("device_id;colour,device_type\n", "device_type", "required"),
         ("device_id,device_type,device_id\n", "device_id", "duplicate_column"),
         ("device_id,device_type,attributes.a,attributes.a\n", "attributes.a", "duplicate_column"),
     ],

@@ -180,6 +180,35 @@ async def test_the_console_is_found_without_its_slash(client: httpx.AsyncClient,
     assert (answer.status_code, answer.headers["location"]) == (302, "/app/")
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/app",
+        "/app/assets",
+        "/app/index.html",
+        "/app//evil.example/..",
+        "/app/%2fevil.example/%2e%2e/assets",
+        "/app/assets/index-1a2b.js/",
+        "/files/folder",
+        "/files//evil.example/../folder",
+        "/files/%2f%2fevil.example/%2e%2e/%2e%2e/folder",
+        "//evil.example/app",
+        "/files/folder/../folder?//evil.example",
+    ],
+)
+async def test_wherever_the_gateway_sends_somebody_it_is_a_path_of_its_own(
+    door: Gateway, built: Path, target: str
+) -> None:
+    (door.files_dir / "folder").mkdir(exist_ok=True)
+    reader, writer = await asyncio.open_connection(HOST, door.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+    head = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")[0].decode()
+    writer.close()
+    places = [line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("location:")]
+    assert len(places) == (" 30" in head.split("\r\n")[0])
+    assert all(place.startswith(("/", "./", "../")) and place[1:2] != "/" and "\\" not in place for place in places)
+
+
 async def test_a_built_script_may_be_kept_for_good_and_one_that_is_gone_is_not_a_page(
     client: httpx.AsyncClient, built: Path
 ) -> None:

@@ -76,6 +76,7 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to an address of the caller's making: its Host, without https
         exception_handlers=handlers(outages),
         separate_input_output_schemas=False,
         telemetry={

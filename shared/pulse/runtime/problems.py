@@ -24,6 +24,7 @@ from pulse.runtime.errors import (
     Unauthenticated,
     Unavailable,
     Unreadable,
+    UnsupportedMediaType,
 )
 
 log = structlog.get_logger()
@@ -130,6 +131,9 @@ async def _failure(request: Request, error: Exception) -> Response:
 
 
 async def _validation(request: Request, error: RequestValidationError) -> Response:
+    if error.body and isinstance(error.body, bytes):  # what was not read: its type is not JSON
+        detail = "the body must be JSON: send it with `Content-Type: application/json`"
+        return problem_response(request.scope, UnsupportedMediaType(detail))
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
         return problem_response(request.scope, Unreadable("the body is not JSON"))

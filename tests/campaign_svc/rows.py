@@ -47,7 +47,7 @@ NOWHERE = "postgresql://nowhere/nothing"
 def settings(**given: Any) -> CampaignSettings:
     """Settings of a test: fast ticks, no address that must be right."""
     needed = {"postgres_dsn": NOWHERE, "loops_postgres_dsn": NOWHERE, "kafka_bootstrap": "nowhere:9092"}
-    auth = {"auth_jwks_url": "http://127.0.0.1/unused"}
+    auth = {"auth_jwks_url": "http://127.0.0.1/unused", "auth_issuer": "nobody"}
     return CampaignSettings(**(needed | auth | {"tick_seconds": 0.05} | given))
 
 

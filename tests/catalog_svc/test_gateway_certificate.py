@@ -90,6 +90,7 @@ async def test_the_service_exports_it_as_long_as_it_runs(
     ends = NOW + timedelta(days=60)
     monkeypatch.setenv("POSTGRES_DSN", postgres.dsn_of("catalog_svc"))
     monkeypatch.setenv("AUTH_JWKS_URL", "https://id.example.com/jwks")
+    monkeypatch.setenv("AUTH_ISSUER", "https://id.example.com")
     monkeypatch.setenv("PUBLIC_URL", f"https://localhost:{public}")
     monkeypatch.setenv("HTTP_PORT", str(port))
     stop = asyncio.Event()
@@ -117,6 +118,7 @@ async def exported(prometheus: httpx.AsyncClient) -> float | None:
 def test_an_address_without_tls_is_refused_at_the_start(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTGRES_DSN", "postgresql://localhost/any")
     monkeypatch.setenv("AUTH_JWKS_URL", "https://id.example.com/jwks")
+    monkeypatch.setenv("AUTH_ISSUER", "https://id.example.com")
     monkeypatch.setenv("PUBLIC_URL", wrong)
     with pytest.raises(StartRefused, match="PUBLIC_URL"):
         settings.load(CatalogSettings)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from local_stack import tokens
 from local_stack.layout import DEPLOY, ROOT
 
 REQUIREMENTS = ROOT / "requirements"
@@ -133,6 +134,12 @@ def test_a_step_out_of_turn_changes_nothing_and_says_why(made: Path, step: str) 
     done = subprocess.run([made / "secrets.sh", step], check=False, capture_output=True, text=True, timeout=30)
     assert (done.returncode, authority.read_bytes()) == (1, before)
     assert done.stderr.startswith("secrets.sh: ")
+
+
+@pytest.mark.parametrize("service", ["catalog-svc", "campaign-svc"])
+def test_without_another_issuer_the_compose_file_s_services_take_tokens_of_its_own_sign_in(service: str) -> None:
+    issuer = compose()["services"][service]["environment"]["AUTH_ISSUER"]
+    assert issuer == f"${{AUTH_ISSUER:-{tokens.ISSUER}}}"
 
 
 def test_the_compose_file_mounts_and_builds_from_what_is_in_the_checkout() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from local_stack import tokens
 from local_stack.errors import StackError
 from local_stack.kafka import Kafka, cluster
 from local_stack.mosquitto import Mosquitto
@@ -44,13 +45,10 @@ def test_each_service_gets_what_it_needs_and_no_other_role_s_password(base: Foun
     given = {name: replica.part(base).environment for name, replica in by_name(StackSettings()).items()}
     shared = {"HTTP_HOST", "HTTP_PORT"}
     mqtt = {"MQTT_HOST", "MQTT_PORT", "MQTT_USER", "MQTT_PASSWORD_FILE", "KAFKA_BOOTSTRAP"}
-    assert set(given["catalog-svc-1"]) == shared | {"POSTGRES_DSN", "AUTH_KEY_FILE"}
-    assert set(given["campaign-svc-1"]) == shared | {
-        "POSTGRES_DSN",
-        "LOOPS_POSTGRES_DSN",
-        "KAFKA_BOOTSTRAP",
-        "AUTH_KEY_FILE",
-    }
+    auth = {"AUTH_KEY_FILE", "AUTH_ISSUER"}
+    assert set(given["catalog-svc-1"]) == shared | auth | {"POSTGRES_DSN"}
+    assert set(given["campaign-svc-1"]) == shared | auth | {"POSTGRES_DSN", "LOOPS_POSTGRES_DSN", "KAFKA_BOOTSTRAP"}
+    assert given["catalog-svc-1"]["AUTH_ISSUER"] == given["campaign-svc-1"]["AUTH_ISSUER"] == tokens.ISSUER
     assert set(given["dispatcher-svc-1"]) == shared | mqtt
     assert set(given["status-ingest-svc-1"]) == shared | mqtt | {"POSTGRES_DSN", "MQTT_GROUP"}
     assert given["campaign-svc-1"]["POSTGRES_DSN"].startswith("postgresql://campaign_svc:")
@@ -78,7 +76,8 @@ def test_an_identity_provider_of_the_caller_replaces_the_stack_s_key(
     base: Foundations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTH_JWKS_URL", "http://127.0.0.1/keys")
-    assert "AUTH_KEY_FILE" not in by_name(StackSettings())["catalog-svc-1"].part(base).environment
+    given = by_name(StackSettings())["catalog-svc-1"].part(base).environment
+    assert not {"AUTH_KEY_FILE", "AUTH_ISSUER"} & set(given)
 
 
 def test_settings_come_from_the_environment_and_say_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from local_stack import tokens
 from local_stack.errors import StackError
@@ -21,6 +23,15 @@ async def test_the_services_accept_it_with_its_tenant_and_roles(key_file: Path) 
     token = tokens.make(key_file, "acme", "operator, approver", subject="anna")
     found = await Verifier(AuthSettings(auth_key_file=key_file, auth_issuer=tokens.ISSUER)).principal(token)
     assert found == Principal("anna", "acme", frozenset({"operator", "approver"}))
+
+
+async def test_a_token_of_the_stack_s_key_under_another_issuer_is_refused_with_the_right_one(key_file: Path) -> None:
+    key = OctKey.import_key(key_file.read_bytes())
+    claims = jwt.decode(tokens.make(key_file, "acme", "admin"), key).claims
+    foreign = jwt.encode({"alg": "HS256"}, claims | {"iss": "https://id.example.com"}, key)
+    checks = Verifier(AuthSettings(auth_key_file=key_file, auth_issuer=tokens.ISSUER))
+    with pytest.raises(Unauthenticated, match="another issuer: its iss must be pulse-ota-local"):
+        await checks.principal(foreign)
 
 
 async def test_it_ends(key_file: Path) -> None:

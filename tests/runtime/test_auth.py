@@ -5,17 +5,22 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from joserfc import jws
 from joserfc.jwk import RSAKey
+from pydantic import ValidationError
 
 from pulse.runtime import jwks
 from pulse.runtime.app import create_app
 from pulse.runtime.auth import AuthSettings, Verifier, Viewer
 from tests.runtime.identity_provider import IdentityProvider, Key, claims, signed
+
+ISSUER = "https://id.example.com"
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ async def provider() -> AsyncIterator[IdentityProvider]:
 @pytest.fixture
 async def http(provider: IdentityProvider) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app("t", ready={})
-    app.state.verifier = Verifier(AuthSettings(auth_jwks_url=provider.url, auth_issuer="https://id.example.com"))
+    app.state.verifier = Verifier(AuthSettings(auth_jwks_url=provider.url, auth_issuer=ISSUER))
 
     @app.get("/me")
     async def me(who: Viewer) -> list[str]:
@@ -67,7 +72,9 @@ async def test_a_good_token_says_who_asks_for_whom_and_as_what(
     [
         ({"aud": "another"}, "another audience"),
         ({"aud": None}, "another audience"),
-        ({"iss": "https://evil.example.com"}, "another issuer"),
+        ({"iss": "https://evil.example.com"}, f"another issuer: its iss must be {ISSUER}"),
+        ({"iss": f"{ISSUER}/"}, "another issuer"),
+        ({"iss": [ISSUER]}, "another issuer"),
         ({"iss": None}, "another issuer"),
         ({"exp": time.time() - 60}, "expired"),
         ({"exp": None}, "expired"),
@@ -179,7 +186,7 @@ async def test_with_no_key_known_the_answer_is_503_until_the_provider_is_there(m
     async with provider.serving():
         pass  # now its port is known, and nobody listens on it
     app = create_app("t", ready={})
-    app.state.verifier = Verifier(AuthSettings(auth_jwks_url=provider.url))
+    app.state.verifier = Verifier(AuthSettings(auth_jwks_url=provider.url, auth_issuer=ISSUER))
 
     @app.get("/me")
     async def me(who: Viewer) -> str:
@@ -189,6 +196,20 @@ async def test_with_no_key_known_the_answer_is_503_until_the_provider_is_there(m
         assert (await ask(client, signed(key)))[0] == 503
         async with provider.serving():
             assert await ask(client, signed(key)) == (200, "ann")
+
+
+def test_an_identity_provider_s_keys_alone_do_not_start_a_service() -> None:
+    with pytest.raises(ValidationError, match="set AUTH_ISSUER to the `iss` of your identity provider's tokens"):
+        AuthSettings(auth_jwks_url="https://id.example.com/jwks")
+
+
+def test_a_key_of_one_s_own_without_an_issuer_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"x" * 32)
+    with structlog.testing.capture_logs() as said:
+        Verifier(AuthSettings(auth_key_file=tmp_path / "key", auth_issuer="us"))
+        assert said == []
+        Verifier(AuthSettings(auth_key_file=tmp_path / "key"))
+    assert [(line["log_level"], line["event"]) for line in said] == [("warning", "tokens_of_every_issuer_are_taken")]
 
 
 async def test_a_missing_header_and_another_scheme_are_401_and_say_what_is_needed(http: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack import tokens
 from local_stack.child import Part
 from local_stack.files import secret
 from local_stack.http_probe import answers
@@ -40,8 +41,10 @@ class Foundations:
         return self.secrets_dir / "auth-key"
 
     def authentication(self) -> dict[str, str]:
-        """The stack's own key, unless the caller's environment names an identity provider."""
-        return {} if os.environ.get("AUTH_JWKS_URL") else {"AUTH_KEY_FILE": str(self.auth_key_file)}
+        """The stack's own key and issuer, unless the caller's environment names an identity provider."""
+        if os.environ.get("AUTH_JWKS_URL"):
+            return {}
+        return {"AUTH_KEY_FILE": str(self.auth_key_file), "AUTH_ISSUER": tokens.ISSUER}
 
     def mqtt(self, user: str) -> dict[str, str]:
         return {

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
@@ -22,6 +23,7 @@ from pulse.runtime.jwks import Jwks
 from pulse.runtime.rate_limit import RateLimits
 from pulse.runtime.settings import ServiceSettings
 
+log = structlog.get_logger()
 LEEWAY_SECONDS = 10
 FAR = 1e300
 """A time beyond it is none: not a number, infinite, or more than a float can hold."""
@@ -48,7 +50,10 @@ class Principal:
 
 
 class AuthSettings(ServiceSettings):
-    """Exactly one of `auth_jwks_url` (asymmetric keys) and `auth_key_file` (a secret of at least 32 bytes, HS256)."""
+    """Exactly one of `auth_jwks_url` (asymmetric keys) and `auth_key_file` (a secret of at least 32 bytes, HS256).
+
+    With the former `auth_issuer` is needed: a provider may sign for many issuers with the same keys.
+    """
 
     auth_jwks_url: WebAddress | None = None
     auth_key_file: Path | None = None
@@ -61,6 +66,8 @@ class AuthSettings(ServiceSettings):
     def one_source_of_keys(self) -> "AuthSettings":
         if (self.auth_jwks_url is None) == (self.auth_key_file is None):
             raise ValueError("set exactly one of AUTH_JWKS_URL and AUTH_KEY_FILE")
+        if self.auth_jwks_url is not None and self.auth_issuer is None:
+            raise ValueError("set AUTH_ISSUER to the `iss` of your identity provider's tokens")
         return self
 
 
@@ -98,6 +105,8 @@ class Verifier:
 
     def __init__(self, settings: AuthSettings) -> None:
         self._settings = settings
+        if settings.auth_issuer is None:
+            log.warning("tokens_of_every_issuer_are_taken", setting="AUTH_ISSUER")
         self._keys: Keys = (
             KeyFile(settings.auth_key_file)
             if settings.auth_key_file
@@ -125,7 +134,7 @@ class Verifier:
             raise Unauthenticated("the token is for another audience")
         issuer = self._settings.auth_issuer
         if issuer is not None and claims.get("iss") != issuer:
-            raise Unauthenticated("the token is from another issuer")
+            raise Unauthenticated(f"the token is from another issuer: its iss must be {issuer}")
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
         tenant, subject = claims.get(self._settings.auth_tenant_claim), claims.get("sub")

@@ -67,6 +67,7 @@ def test_every_part_runs_and_up_again_changes_nothing(settings: StackSettings) -
         ("postgres", "up"),
         ("kafka", "up"),
         ("mosquitto", "up"),
+        ("accounts", "up"),
         ("sign-in", "up"),
         ("gateway", "up"),
     ]
@@ -107,7 +108,9 @@ def test_a_killed_foundation_is_reported_and_comes_back_when_asked(
 
 
 def test_an_unknown_part_is_refused_with_the_names_that_there_are(settings: StackSettings) -> None:
-    with pytest.raises(StackError, match="no part kafak; there are postgres, kafka, mosquitto, sign-in, gateway"):
+    with pytest.raises(
+        StackError, match="no part kafak; there are postgres, kafka, mosquitto, accounts, sign-in, gateway"
+    ):
         commands.restart(settings.directory, "kafak")
 
 

@@ -1,19 +1,15 @@
 """The broker's password file: salted hashes, written in bulk, read again by the broker on SIGHUP."""
 
-import fcntl
 import hashlib
-import os
 import re
 import secrets
-import signal
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 
+from local_stack import password_file
 from local_stack.errors import StackError
-from local_stack.files import write_atomically
 from local_stack.mqtt_probe import connect_code
 
 ITERATIONS = 101
@@ -29,21 +25,17 @@ def add(run_dir: Path, accounts: Mapping[str, str]) -> None:
     """
     folder = run_dir / "mosquitto"
     write(folder / "passwords", accounts)
-    pid = broker_pid(folder)
-    if pid is None or not accounts:
-        return
-    os.kill(pid, signal.SIGHUP)
-    _wait_until_accepted(folder, *list(accounts.items())[-1])
+    if accounts and password_file.reread(folder):
+        _wait_until_accepted(folder, *list(accounts.items())[-1])
 
 
 def write(file: Path, accounts: Mapping[str, str]) -> None:
     """Adds or replaces lines of the password file, in one step."""
     for user in accounts:
         must_fit(user)
-    with _locked(file):
-        lines = dict(_lines(file))
-        lines |= {user: hashed(password) for user, password in accounts.items()}
-        write_atomically(file, "".join(f"{user}:{line}\n" for user, line in lines.items()))
+    with password_file.locked(file):
+        new = {user: hashed(password) for user, password in accounts.items()}
+        password_file.put(file, password_file.lines(file) | new)
 
 
 def hashed(password: str) -> str:
@@ -59,34 +51,6 @@ def must_fit(user: str) -> None:
     if not user or user.startswith(" ") or wrong:
         what = f"contains {wrong[0]!r}" if wrong else "is empty or begins with a space"
         raise StackError(f"MQTT user {user!r} {what}: the broker's password file cannot hold it")
-
-
-def _lines(file: Path) -> Iterator[tuple[str, str]]:
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").split("\n"):
-            user, colon, rest = line.partition(":")
-            if colon:
-                yield user, rest
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """One writer at a time, over processes too."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f".{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def broker_pid(folder: Path) -> int | None:
-    """The pid of the broker that runs from this folder, or None. A stale pid file names nobody."""
-    with suppress(FileNotFoundError, ValueError, ProcessLookupError):
-        pid = int((folder / "mosquitto.pid").read_text(encoding="utf-8"))
-        os.kill(pid, 0)
-        name = Path(f"/proc/{pid}/comm")
-        if not name.exists() or name.read_text(encoding="utf-8").strip() == "mosquitto":
-            return pid
-    return None
 
 
 def _wait_until_accepted(folder: Path, user: str, password: str) -> None:

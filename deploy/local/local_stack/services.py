@@ -141,6 +141,23 @@ class Replica:
         return Part(self.name, command, lambda: answers(f"{self.url}/readyz"), environment)
 
 
+def account_keeper_part(foundations: Foundations) -> Part:
+    """What ends the broker's accounts of deleted devices; ready once it has looked."""
+    folder = foundations.mosquitto.folder
+    looked = folder / "accounts.looked"
+    looked.unlink(missing_ok=True)
+
+    async def has_looked() -> bool:
+        return looked.exists()
+
+    environment = {
+        "POSTGRES_DSN": foundations.database("campaign_loops"),
+        "PASSWORDS": str(folder / "passwords"),
+        "LOOKED": str(looked),
+    }
+    return Part("accounts", (sys.executable, "-m", "local_stack.account_keeper"), has_looked, environment)
+
+
 def replicas(settings: StackSettings) -> Iterator[Replica]:
     """Every process of every service, with its port."""
     for place, service in enumerate(SERVICES):

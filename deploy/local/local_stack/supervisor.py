@@ -15,7 +15,7 @@ from local_stack.mosquitto import Mosquitto
 from local_stack.packages import Say
 from local_stack.ports import is_free
 from local_stack.postgres import Postgres
-from local_stack.services import Foundations, replicas
+from local_stack.services import Foundations, account_keeper_part, replicas
 from local_stack.settings import StackSettings
 
 PORTS_FREE_SECONDS = 15.0
@@ -48,8 +48,9 @@ class Supervisor:
         )
         services = [replica.name for replica in self._replicas]
         self._foundations = ["postgres", *(node.name for node in self._base.kafkas), "mosquitto"]
-        names = [*self._foundations, *services, "sign-in", "gateway"]
-        self.keepers = {name: self._keeper(name, restarts=settings.restart and name in services) for name in names}
+        names = [*self._foundations, *services, "accounts", "sign-in", "gateway"]
+        again = {*services, "accounts"} if settings.restart else set()
+        self.keepers = {name: self._keeper(name, restarts=name in again) for name in names}
         self._fixed: dict[str, str] = {}
 
     def in_force(self) -> dict[str, str]:
@@ -76,6 +77,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for replica in self._replicas:
                 group.create_task(self._start_part(replica.name, replica.part(self._base)))
+            group.create_task(self._start_part("accounts", account_keeper_part(self._base)))
             group.create_task(self._start_part("sign-in", self._sign_in_part()))
         await self._start("gateway", self._gateway.prepare())
 
@@ -130,7 +132,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """In reverse order: the door, the services together, then what they stand on."""
-        services = [self.keepers[replica.name] for replica in self._replicas]
+        services = [self.keepers[name] for name in (*(replica.name for replica in self._replicas), "accounts")]
         base = [self.keepers[name] for name in self._foundations]
         for together in ([self.keepers["gateway"], self.keepers["sign-in"]], services, base):
             async with asyncio.TaskGroup() as group:

@@ -59,6 +59,12 @@ def user_name(tenant_id: str, device_id: str) -> str:
     return f"{tenant_id}/device/{device_id}"
 
 
+def owner(user: str) -> tuple[str, str] | None:
+    """Tenant and device of a device's user name, or None for any other user."""
+    parts = user.split("/")
+    return (parts[0], parts[2]) if len(parts) == 3 and parts[1] == "device" and all(parts) else None
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What a device gets: download, check, install. `size` in bytes, `checksum` SHA-256 in lower-case hex."""
 

@@ -4,7 +4,7 @@
 set -eu
 umask 077
 cd /mosquitto/data
-exec 9> accounts.lock && flock 9
+exec 9> .passwords.lock && flock 9
 cat > accounts.new
 mosquitto_passwd -U accounts.new
 awk -F: 'NR == FNR { given[$1] = 1; print; next } !($1 in given)' accounts.new passwords > accounts.all

@@ -40,7 +40,7 @@ def test_no_secret_is_in_a_container_s_settings(stack: Stack) -> None:
         assert not [secret for secret in secrets if secret in said], container["Name"]
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "gateway", "mosquitto", "sign-in"])
+@pytest.mark.parametrize("service", [*SERVICES, "gateway", "mosquitto", "accounts", "sign-in"])
 def test_a_part_has_no_rights_and_limited_memory(stack: Stack, service: str) -> None:
     [name] = stack.replicas(service)
     host = stack.inspect(name)["HostConfig"]
@@ -97,7 +97,7 @@ def test_database_and_kafka_are_on_a_network_that_devices_and_gateway_are_not_on
         [name] = stack.replicas(service)
         return {found.rpartition("_")[2] for found in stack.inspect(name)["NetworkSettings"]["Networks"]}
 
-    assert networks("postgres") == networks("kafka") == {"data"}
+    assert networks("postgres") == networks("kafka") == networks("accounts") == {"data"}
     assert networks("gateway") == networks("mosquitto") == {"front"}
     assert networks("sign-in") == {"none"}
 

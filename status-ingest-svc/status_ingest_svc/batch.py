@@ -62,6 +62,8 @@ class Batch:
 
     numbered: Part = field(default_factory=Part)
     bare: Part = field(default_factory=Part)
+    later: set[Device] = field(default_factory=set)
+    """Those of whom the bare part, which is written last, has a word on their version."""
     presences: list[Message] = field(default_factory=list)
     aside: list[Aside] = field(default_factory=list)
 
@@ -78,14 +80,11 @@ def sort(messages: Iterable[Message], campaigns: Mapping[int, Campaign]) -> Batc
                 _take(batch, Taken(said, message), campaign.version)
         if isinstance(said, Presence):
             batch.presences.append(message)
-            # The bare part is written last: what a device says after its word there must be, too.
-            part = batch.bare if said.device in batch.bare.devices else batch.numbered
-            part.claims.append(Sighting(*said.device, said.version))
-            part.devices.add(said.device)
+            _note(batch, said.device, said.version)
         elif isinstance(said, Refused):
             batch.aside.append(Aside(message, said))
             if said.device is not None:
-                batch.numbered.devices.add(said.device)
+                _note(batch, said.device, said.version)
     return batch
 
 
@@ -97,10 +96,24 @@ def _take(batch: Batch, taken: Taken, version: str) -> None:
     heard = taken.heard
     part = batch.bare if heard.attempt is None and heard.event in REPORTS else batch.numbered
     part.taken.append(taken)
-    if heard.event in REPORTS:
-        part.devices.add((heard.tenant_id, heard.device_id))
-        if heard.event is Event.SUCCESS:
-            part.claims.append(Sighting(heard.tenant_id, heard.device_id, version, heard.campaign_id))
+    if heard.event not in REPORTS:
+        return
+    device = (heard.tenant_id, heard.device_id)
+    part.devices.add(device)
+    if heard.version is not None:
+        _note(batch, device, heard.version)
+    elif heard.event is Event.SUCCESS:
+        part.claims.append(Sighting(*device, version, heard.campaign_id))
+        if part is batch.bare:
+            batch.later.add(device)
+
+
+def _note(batch: Batch, device: Device, version: str | None) -> None:
+    """A device was heard, and says what it runs: that hangs on no row, only on the order in which it was said."""
+    part = batch.bare if device in batch.later else batch.numbered
+    part.devices.add(device)
+    if version is not None:
+        part.claims.append(Sighting(*device, version))
 
 
 def refusal(applied: Applied) -> Refused | None:
@@ -140,5 +153,7 @@ def left(part: Part, applied: Iterable[Applied]) -> tuple[list[Aside], Part]:
             rest.taken.append(taken)
         else:
             aside.append(Aside(taken.message, why))
-    rest.claims = [claim for claim in part.claims if (claim.campaign_id, claim.device_id) in refused]
+    # With a success that is still to be written comes all that its device has said, since the last word counts.
+    again = {claim[:2] for claim in part.claims if (claim.campaign_id, claim.device_id) in refused}
+    rest.claims = [claim for claim in part.claims if claim[:2] in again]
     return aside, rest

@@ -6,10 +6,14 @@ from typing import get_args
 from prometheus_client import Counter, Gauge, Histogram
 
 from pulse.contracts.kafka import Outcome, QuarantineReason
+from pulse.contracts.mqtt import Report
 from pulse.contracts.status import REPORTS as DEVICE_REPORTS
 from pulse.contracts.status import Status
 
 REPORTS = Counter("pulse_ingest_reports_total", "Device reports taken in, by what they say", ["status"])
+MENDED = Counter(
+    "pulse_ingest_reports_mended_total", "Parts of reports put into words, left out or read all the same", ["field"]
+)
 RESULTS = Counter("pulse_ingest_results_total", "Dispatch results taken in", ["outcome"])
 IGNORED = Counter("pulse_ingest_ignored_total", "Messages that changed nothing, as the rules want it", ["reason"])
 TRANSITIONS = Counter("pulse_ingest_transitions_total", "Committed changes of status", ["to"])
@@ -30,6 +34,8 @@ WAITING = Gauge("pulse_ingest_waiting_reports", "Reports received and not yet in
 # A counter that begins with its first event has no increase to alert on: all begin at 0.
 for _kind in (*DEVICE_REPORTS, "presence", *get_args(QuarantineReason)):
     REPORTS.labels(_kind)
+for _field in (*Report.__struct_fields__, "frame"):
+    MENDED.labels(_field)
 for _outcome in (*Outcome, *get_args(QuarantineReason)):
     RESULTS.labels(_outcome)
 for _reason in ("merged", "quarantined", "finished", "older_attempt", "out_of_order"):

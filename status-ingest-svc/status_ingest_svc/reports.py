@@ -195,6 +195,8 @@ class Reports:
         messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
         for status, number in Counter(kind(message.said) for message in messages).items():
             metrics.REPORTS.labels(status).inc(number)
+        for field, number in Counter(field for message in messages for field in message.mended).items():
+            metrics.MENDED.labels(field).inc(number)
         return await self._ingest.prepare(messages)
 
     def _pass(self, batch: list[Received]) -> None:

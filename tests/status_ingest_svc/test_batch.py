@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
-from pulse.contracts.status import Event, Heard, Status, merge
+import pytest
+
+from pulse.contracts.status import REPORTS, Event, Heard, Status, merge
 from status_ingest_svc.batch import Batch, ignored, left, sort
 from status_ingest_svc.reading import Campaign, Message, Presence, Refused
 from status_ingest_svc.store import Applied, Sighting
@@ -11,8 +13,10 @@ D1, D2 = ("acme", "d1"), ("acme", "d2")
 CAMPAIGNS = {7: Campaign("acme", "2.0", 3), 8: Campaign("globex", "9.0", 3)}
 
 
-def report(event: Event, attempt: int | None = 1, campaign: int = 7, device: str = "d1") -> Message:
-    return Message("mqtt:t", b"", Heard("acme", campaign, device, attempt, event))
+def report(
+    event: Event, attempt: int | None = 1, campaign: int = 7, device: str = "d1", version: str | None = None
+) -> Message:
+    return Message("mqtt:t", b"", Heard("acme", campaign, device, attempt, event, version=version))
 
 
 def presence(version: str, device: tuple[str, str] = D1) -> Message:
@@ -37,10 +41,12 @@ def test_reports_without_an_attempt_are_written_apart() -> None:
 
 def test_a_device_is_heard_by_whatever_it_says() -> None:
     refused = Message("mqtt:t", b"", Refused("unknown_status", "status 'EXPLODED'", D2))
-    unreadable = Message("mqtt:t", b"", Refused("unreadable", "not JSON"))
-    sorted_ = batch(presence("1.0"), refused, unreadable, report(Event.SUCCESS, campaign=99))
-    assert sorted_.numbered.devices == {D1, D2}
-    assert [aside.refused.reason for aside in sorted_.aside] == ["unknown_status", "unreadable", "unknown_campaign"]
+    unreadable = Message("mqtt:t", b"", Refused("unreadable", "not JSON", ("acme", "d3")))
+    nobody = Message("mqtt:x", b"", Refused("unknown_device", "the topic does not name a device"))
+    sorted_ = batch(presence("1.0"), refused, unreadable, report(Event.SUCCESS, campaign=99, device="d4"), nobody)
+    assert sorted_.numbered.devices == {D1, D2, ("acme", "d3"), ("acme", "d4")}
+    reasons = [aside.refused.reason for aside in sorted_.aside]
+    assert reasons == ["unknown_status", "unreadable", "unknown_campaign", "unknown_device"]
 
 
 def test_a_result_is_no_word_of_the_device() -> None:
@@ -59,10 +65,30 @@ def test_a_devices_words_on_its_version_keep_their_order_and_a_success_its_campa
     assert batch(report(Event.DOWNLOADING)).numbered.sightings() == [Sighting(*D1)]
 
 
-def test_what_a_device_says_after_a_success_without_an_attempt_is_written_after_it() -> None:
-    sorted_ = batch(presence("1.0"), report(Event.SUCCESS, attempt=None), presence("1.1"))
+@pytest.mark.parametrize("event", sorted(REPORTS))
+@pytest.mark.parametrize("attempt", [None, 1, 5])
+@pytest.mark.parametrize("campaign", [7, 8, 99])
+def test_a_version_in_any_report_is_what_the_device_runs(event: Event, attempt: int | None, campaign: int) -> None:
+    sorted_ = batch(report(event, attempt, campaign, version="1.5"))
+    assert [*sorted_.numbered.claims, *sorted_.bare.claims] == [Sighting(*D1, "1.5")]
+
+
+def test_a_version_in_a_report_that_is_put_aside_is_what_the_device_runs() -> None:
+    refused = Message("mqtt:t", b"", Refused("unknown_status", "status 'EXPLODED'", D1, "1.5"))
+    assert batch(refused, report(Event.SUCCESS)).numbered.claims == [Sighting(*D1, "1.5"), Sighting(*D1, "2.0", 7)]
+
+
+@pytest.mark.parametrize("word", [presence("1.1"), report(Event.DOWNLOADING, version="1.1")])
+def test_what_a_device_says_after_a_success_without_an_attempt_is_written_after_it(word: Message) -> None:
+    sorted_ = batch(presence("1.0"), report(Event.SUCCESS, attempt=None), word)
     assert sorted_.numbered.claims == [Sighting(*D1, "1.0")]
     assert sorted_.bare.claims == [Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
+
+
+def test_what_a_device_says_before_its_success_is_written_before_it() -> None:
+    sorted_ = batch(report(Event.DOWNLOADING, attempt=None, version="1.0"), report(Event.SUCCESS))
+    assert sorted_.numbered.claims == [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7)]
+    assert sorted_.bare.claims == []
 
 
 def test_all_messages_of_a_device_that_is_not_in_the_campaign_are_put_aside() -> None:
@@ -82,6 +108,13 @@ def test_what_an_impossible_attempt_hid_is_written_after_all() -> None:
     assert [(a.message, a.refused.reason) for a in aside] == [(impossible, "wrong_attempt")]
     assert [taken.message for taken in rest.taken] == [good]
     assert rest.sightings() == [Sighting(*D1, "2.0", 7)]
+
+
+def test_a_word_on_the_version_stays_the_last_when_a_success_is_written_after_all() -> None:
+    good, impossible = report(Event.SUCCESS), report(Event.DOWNLOADING, attempt=5, version="1.1")
+    part = batch(good, impossible, presence("9.9", D2)).numbered
+    _, rest = left(part, [applied(impossible, Status.DISPATCHED)])
+    assert rest.sightings() == [Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
 
 
 def test_nothing_is_left_of_a_part_that_met_its_rows() -> None:

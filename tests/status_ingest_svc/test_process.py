@@ -183,7 +183,25 @@ async def test_success_on_another_version_is_a_failure(service: Service, seen: W
         await _becomes(seen, campaign, device, "FAILED")
     row = await seen.row(campaign, device)
     assert (row["failures"], row["error_code"]) == (1, "version_mismatch")
-    assert (await seen.device(device))["current_version"] == "1.0"
+    assert (await seen.device(device))["current_version"] == "1.0-rollback", "that is what it runs"
+
+
+async def test_what_had_to_be_put_right_in_reports_is_counted_by_field(
+    service: Service, seen: World, fleet: Devices
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device], Row(Status.INSTALLING, 1, 0), max_attempts=1)
+    async with service.running() as replica:
+        await fleet.say(device, campaign_id=campaign, status="FAILED", attempt=1, error_code=17, error=5)
+        await _becomes(seen, campaign, device, "FAILED")
+        await fleet.say_raw(device, b'{"version":"1.7"}\0')
+        await _has_taken(replica, 2)
+        counted = {f: await replica.metric(f'pulse_ingest_reports_mended_total{{field="{f}"}}') for f in _MENDED}
+    assert counted == _MENDED
+    assert (await seen.row(campaign, device))["error_code"] == "17"
+
+
+_MENDED = {"error_code": 1, "error": 1, "frame": 1, "version": 0}
 
 
 async def test_it_is_ready_only_when_reports_can_come_in(service: Service) -> None:

@@ -130,8 +130,9 @@ def _ingest() -> Iterator[Panel | Row]:
     )
     yield graph(
         "Errors",
-        "Messages put aside, and changes that Kafka did not get, a second.",
+        "Messages put aside, parts of reports that are not as agreed, and changes that Kafka did not get, a second.",
         (rates("pulse_quarantined_total", "reason", 'job="status-ingest-svc"'), "{{reason}}"),
+        (rates("pulse_ingest_reports_mended_total", "field"), "mended: {{field}}"),
         (rates("pulse_ingest_unannounced_total", "job"), "unannounced"),
         unit="cps",
     )

@@ -1,5 +1,6 @@
 """The checker itself: histories in which a guarantee is broken are found out, by the shortest piece that shows it."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -169,6 +170,12 @@ def test_a_lost_report_is_found(word: str, found: history.Row, lost: bool) -> No
     assert breaks_only(5, said(word), found) is lost
     assert not broken(said(word, reason_code=16), found)
     assert not broken(said(word, attempt=2), found)
+
+
+@pytest.mark.parametrize("code", ["expired", "bad_time"])
+def test_a_command_that_came_too_late_to_be_begun_is_no_lost_word(code: str) -> None:
+    payload = json.dumps({"campaign_id": 1, "attempt": 1, "status": "FAILED", "error_code": code})
+    assert not broken(did("sent", payload), row("PENDING", failures=0))
 
 
 @pytest.mark.parametrize(("at", "lost"), [(95, True), (99, False), (105, False)])

@@ -33,12 +33,17 @@ class Dispatcher:
         checksum: str = "",
         *,
         slow: bool = False,
+        ahead: timedelta = timedelta(),
+        url: str = "",
     ) -> bytes:
-        """Sends a command of now and returns it, byte for byte; the file of a slow one takes half a second."""
-        now = datetime.now(UTC)
+        """Sends a command and returns it, byte for byte; the file of a slow one takes half a second.
+
+        It is of now, or of another time by a clock that is so far `ahead`. `url` is another server than ours.
+        """
+        now = datetime.now(UTC) + ahead
         expires_at = now + timedelta(minutes=1)
         fields = {"type": "ota_update", "campaign_id": campaign_id, "attempt": attempt, "version": version}
-        fields |= {"firmware_url": f"{self._url}/{'slow' if slow else 'fw'}.bin", "size": len(self.body)}
+        fields |= {"firmware_url": f"{url or self._url}/{'slow' if slow else 'fw'}.bin", "size": len(self.body)}
         fields |= {"checksum": checksum or hashlib.sha256(self.body).hexdigest()}
         fields |= {"issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "expires_at": expires_at.isoformat()}
         payload = json.dumps(fields).encode()

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
+from email.utils import format_datetime
 
 
-def file(body: bytes, *, length: int | None = None, status: str = "200 OK") -> bytes:
-    """An answer; `length` announces another size than that of the body, which then ends early."""
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Length: {len(body) if length is None else length}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+def file(body: bytes, *, length: int | None = None, status: str = "200 OK", at: datetime | None = None) -> bytes:
+    """An answer; `length` announces another size than that of the body, which then ends early.
+
+    `at` is the server's time, in UTC; without one it does not say it.
+    """
+    date = f"Date: {format_datetime(at, usegmt=True)}\r\n" if at else ""
+    size = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\n{date}Content-Length: {size}\r\nConnection: close\r\n\r\n".encode() + body
 
 
 @asynccontextmanager

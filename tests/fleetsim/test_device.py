@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fleetsim.device import (
     LAST_REPORT_FOR,
@@ -147,10 +148,12 @@ def test_waiting_command_begins_whatever_the_end_of_the_one_before(end: Work) ->
     assert after(waiting, end).at_hand == command(8, minute=5)
 
 
-def test_waiting_command_is_dropped_when_it_has_expired_by_then() -> None:
-    waiting = after(FRESH, Received(command()), Received(command(8, minute=5)))
+def test_waiting_command_that_has_expired_by_then_is_dropped_and_fails_under_its_own_attempt() -> None:
+    waiting = after(FRESH, Received(command()), Received(command(8, 3, minute=5, version="3.0.0")))
     late = step(waiting, Installed(7), NOON + timedelta(hours=2))
     assert (late.at_hand, late.waiting) == (None, None)
+    assert said(late) == [(7, 1, "SUCCESS", None), (8, 3, "FAILED", None)]
+    assert late.unsent[-1].error_code == "expired"
 
 
 def test_waiting_command_whose_version_is_there_by_then_is_answered_at_once() -> None:
@@ -175,11 +178,102 @@ def test_waiting_command_is_never_acted_on_after_a_newer_one_of_the_campaign_at_
     assert after(memory, Installed(7)).at_hand is None
 
 
+LATE = NOON + timedelta(hours=2)
+
+
 def test_expired_command_is_not_acted_on_and_nothing_older_after_it() -> None:
-    memory = step(FRESH, Received(command(minute=5)), NOON + timedelta(hours=2))
-    assert memory.at_hand is None
-    assert memory.unsent == (Report(version="1.0.0"),)
+    memory = step(FRESH, Received(command(minute=5)), LATE)
+    assert (memory.at_hand, memory.handled) == (None, command(minute=5).issued_at)
     assert after(memory, Received(command(minute=4))).at_hand is None
+
+
+def test_expired_command_fails_under_its_own_attempt_so_that_it_is_not_silence() -> None:
+    memory = step(FRESH, Received(command(attempt=2)), LATE)
+    [report] = memory.unsent
+    assert (report.campaign_id, report.attempt, report.status) == (7, 2, "FAILED")
+    assert report.error_code == "expired"
+    assert str(LATE) in str(report.error), "whoever looks for a wrong clock finds it"
+    assert after(memory, Received(command(attempt=2)), at=LATE).unsent == (report,), "a repeat is answered the same"
+
+
+def test_expired_command_of_another_campaign_fails_without_a_word_on_the_update_at_hand() -> None:
+    at_work = after(FRESH, Received(command()), Downloaded(7))
+    refused = after(at_work, Received(command(8, 4, minute=5)), at=LATE)
+    assert said(refused) == [(8, 4, "FAILED", None)]
+    assert (refused.at_hand, refused.last) == (at_work.at_hand, at_work.last)
+    assert said(after(refused, Subscribed(), at=LATE)) == [(7, 1, "INSTALLING", None)]
+
+
+def test_newer_attempt_takes_the_work_over_even_when_it_has_expired() -> None:
+    at_work = after(FRESH, Received(command()), Progressed(7, 40))
+    taken_over = after(at_work, Received(command(attempt=2, minute=5)), at=LATE)
+    assert said(taken_over) == [(7, 2, "DOWNLOADING", 40)], "nothing is begun, and the update is not given up"
+
+
+def test_expired_command_to_the_version_at_hand_is_answered_with_success() -> None:
+    done = after(FRESH, Received(command()), Installed(7))
+    assert said(after(done, Received(command(attempt=2, minute=5)), at=LATE)) == [(7, 2, "SUCCESS", None)]
+
+
+def _issued(text: str, attempt: int = 1, campaign_id: int = 7) -> Command:
+    return structs.replace(command(campaign_id, attempt), issued_at=text)
+
+
+IMPOSSIBLE = [
+    "9999-12-31T23:59:59.999999Z",
+    "2026-11-25T12:00:00.000001Z",
+    "2026-13-01T00:00:00.000000Z",
+    "2026-11-24T12:00:00Z",
+    "2026-11-24T12:00:00.000000+00:00",
+    "\u0662\u0660\u0662\u0666-11-24T12:00:00.000000Z",
+    "tomorrow",
+    "~",
+]
+
+
+@pytest.mark.parametrize("text", IMPOSSIBLE)
+def test_command_of_a_time_that_cannot_be_is_refused_and_not_remembered(text: str) -> None:
+    memory = step(FRESH, Received(_issued(text)), NOON)
+    assert (memory.handled, memory.at_hand, memory.last) == ("", None, None)
+    [report] = memory.unsent
+    assert (report.campaign_id, report.attempt, report.status) == (7, 1, "FAILED")
+    assert report.error_code == "bad_time"
+    assert after(memory, Received(command(attempt=2))).at_hand == command(attempt=2), "it is not frozen"
+
+
+def test_command_up_to_a_day_ahead_of_the_devices_clock_is_taken() -> None:
+    ahead = _issued("2026-11-25T12:00:00.000000Z")
+    assert step(FRESH, Received(ahead), NOON).at_hand == ahead
+
+
+def test_device_without_a_clock_refuses_what_it_cannot_judge_and_takes_it_once_it_knows_the_time() -> None:
+    unset = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+    refused = step(FRESH, Received(command()), unset)
+    assert [report.error_code for report in refused.unsent] == ["bad_time"]
+    assert after(refused, Received(command())).at_hand == command()
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_forged_time_does_not_unsay_the_update_at_hand(attempt: int) -> None:
+    at_work = after(FRESH, Received(command()), Downloaded(7))
+    assert said(after(at_work, Received(_issued(IMPOSSIBLE[0], attempt)))) == [(7, 1, "INSTALLING", None)]
+
+
+def test_forged_time_does_not_unsay_an_outcome() -> None:
+    done = step(after(FRESH, Received(command())), Installed(7), NOON)
+    assert said(step(done, Received(_issued(IMPOSSIBLE[0])), NOON)) == [(7, 1, "SUCCESS", None)]
+
+
+@pytest.mark.parametrize(
+    ("refused", "now"),
+    [(command(8, minute=5, version="3.0.0"), LATE), (_issued(IMPOSSIBLE[0], campaign_id=8), NOON)],
+    ids=["expired", "forged"],
+)
+def test_refusal_does_not_take_the_place_of_an_outcome_that_is_still_to_be_sent(
+    refused: Command, now: datetime
+) -> None:
+    done = step(after(FRESH, Received(command())), Installed(7), NOON)
+    assert said(step(done, Received(refused), now)) == [(7, 1, "SUCCESS", None), (8, 1, "FAILED", None)]
 
 
 def test_device_with_nothing_to_tell_says_after_a_connect_what_it_runs() -> None:
@@ -241,7 +335,10 @@ work = st.integers(1, 3).flatmap(
         [Progressed(number, 50), Downloaded(number), Installed(number), Broke(number, "x", "x"), FellSilent(number)]
     )
 )
-happenings = st.lists(st.tuples(commands.map(Received) | work | st.just(Subscribed()), st.integers(0, 90)), max_size=30)
+forged = st.builds(_issued, st.sampled_from([IMPOSSIBLE[0], *IMPOSSIBLE[2:]]), st.integers(1, 3), st.integers(1, 3))
+happenings = st.lists(
+    st.tuples((commands | forged).map(Received) | work | st.just(Subscribed()), st.integers(0, 90)), max_size=30
+)
 
 
 @given(happenings)
@@ -255,7 +352,17 @@ def test_device_acts_on_each_command_at_most_once_and_never_on_an_older_one_afte
             assert memory.at_hand.issued_at > acted[-1]
             acted.append(memory.at_hand.issued_at)
         assert memory.handled >= acted[-1]
+        assert memory.handled < "2026-11-25", "no forged time is remembered"
         assert memory.waiting is None or memory.at_hand is not None
+
+
+@given(happenings)
+def test_no_command_meets_silence_but_one_that_waits(events: list[tuple[Event, int]]) -> None:
+    memory = FRESH
+    for event, minute in events:
+        before, memory = memory, step(memory, event, NOON + timedelta(minutes=minute))
+        if isinstance(event, Received) and memory.waiting != event.command:
+            assert not any(memory.unsent[-1] is report for report in before.unsent), "acted on, answered or refused"
 
 
 @given(happenings)

@@ -64,7 +64,13 @@ def request(epoch: int) -> DispatchRequest:
 @cache
 def command(campaign: int, attempt: int, issued: int, version: str) -> Command:
     """A command for the device; `issued` is the place of its claim among all claims."""
-    return Command("ota_update", campaign, attempt, version, "http://x", 1, "aa", f"{issued:06}", NOON)
+    issued_at = f"2026-01-01T10:00:00.{issued:06}Z"
+    return Command("ota_update", campaign, attempt, version, "http://x", 1, "aa", issued_at, NOON)
+
+
+def place(issued_at: str) -> int:
+    """The place of a command's claim among all claims."""
+    return int(issued_at[-7:-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from status_ingest_svc.reading import Message, read_report, read_result
 from status_ingest_svc.store import Backoff
 from status_ingest_svc.transitions import Transitions
 from tests.real_parts import Database
-from tests.status_ingest_svc.world import TENANT, World, names, result
+from tests.status_ingest_svc.world import TENANT, World, as_row, names, result
 
 CLAIM = """
     WITH due AS (SELECT campaign_id, device_id FROM ota_device_status
@@ -168,3 +168,25 @@ async def test_eight_failures_with_a_numeric_code_are_eight_failures(ingest: Ing
     assert await seen.statuses(campaign) == {"FAILED": 8}
     row = await seen.row(campaign, devices[0])
     assert (row["error_code"], row["error_message"]) == ("17", '{"a": 1}')
+
+
+@pytest.mark.parametrize("code", ["expired", "bad_time"])
+@pytest.mark.parametrize(
+    ("row", "after"),
+    [
+        (Row(Status.DISPATCHED, 2, 0), Row(Status.DISPATCHED, 2, 0)),
+        (Row(Status.PENDING, 1, 0), Row(Status.PENDING, 1, 0)),
+        (Row(Status.SUCCESS, 1, 0), Row(Status.SUCCESS, 1, 0)),
+        (Row(Status.DISPATCHED, 1, 0), Row(Status.PENDING, 1, 1, Wait.RETRY)),
+    ],
+    ids=["a newer attempt", "taken back", "done", "the attempt itself"],
+)
+async def test_a_command_refused_for_its_time_fails_its_own_attempt_and_no_other(
+    ingest: Ingest, seen: World, code: str, row: Row, after: Row
+) -> None:
+    [device] = names(1)
+    campaign = await seen.campaign([device], row)
+    refused = _said(device, campaign_id=campaign, attempt=1, status="FAILED", error_code=code)
+    for _ in range(2):
+        await ingest.take([refused])
+        assert as_row(await seen.row(campaign, device)) == after

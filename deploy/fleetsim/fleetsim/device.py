@@ -3,6 +3,7 @@
 The memory says all there is to do: `unsent` what to publish, `at_hand` what to work on. It survives restarts.
 """
 
+import re
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,6 +14,10 @@ from fleetsim.wire import Command, Report, ReportStatus
 LAST_REPORT_FOR = timedelta(hours=24)
 """For so long after it was first said, the last report is said again after a connect."""
 UNSENT_MOST = 8
+AHEAD_MOST = timedelta(days=1)
+"""How far ahead of the device's time a command may have been issued."""
+_ISSUED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+"""The only form in which times compare as text as they do as times."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -87,7 +92,7 @@ Event = Subscribed | Received | Delivered | Work
 
 
 def step(memory: Memory, event: Event, now: datetime) -> Memory:
-    """The memory after an event; `now` with a time zone."""
+    """The memory after an event; `now` with a time zone, by the best clock that the device can ask."""
     if isinstance(event, Subscribed):
         return _answer(memory, now)
     if isinstance(event, Received):
@@ -102,20 +107,49 @@ def step(memory: Memory, event: Event, now: datetime) -> Memory:
 def _received(memory: Memory, command: Command, now: datetime) -> Memory:
     if command.issued_at <= memory.handled:
         return _answer(memory, now)
+    if not _is_believable(command.issued_at, now):  # remembered, it would make every later command an old one
+        return _refuse(memory, command, "bad_time", f"issued_at {command.issued_at} cannot be, it is {now}", now)
     memory = replace(memory, handled=command.issued_at, waiting=None)
-    if command.expires_at <= now:
-        return _answer(memory, now)
     if memory.at_hand is None:
         return _begin(memory, command, now)
     if memory.at_hand.campaign_id == command.campaign_id:
         return _go_on_as(memory, command, now)
+    if command.expires_at <= now:
+        return _refuse_expired(memory, command, now)
     return replace(memory, waiting=command)
+
+
+def _is_believable(issued_at: str, now: datetime) -> bool:
+    try:
+        return bool(_ISSUED.fullmatch(issued_at)) and datetime.fromisoformat(issued_at) - now <= AHEAD_MOST
+    except ValueError:
+        return False
 
 
 def _begin(memory: Memory, command: Command, now: datetime) -> Memory:
     if command.version == memory.version:
         return _say(memory, _report(command, "SUCCESS", version=memory.version), now)
+    if command.expires_at <= now:
+        return _refuse_expired(memory, command, now)
     return _say(replace(memory, at_hand=command), _report(command, "DOWNLOADING", progress=0), now)
+
+
+def _refuse_expired(memory: Memory, command: Command, now: datetime) -> Memory:
+    return _refuse(memory, command, "expired", f"expired at {command.expires_at}, it is {now}", now)
+
+
+def _refuse(memory: Memory, command: Command, code: str, text: str, now: datetime) -> Memory:
+    """A command that is not acted on fails under its own attempt: silence would cost its whole time limit.
+
+    What goes on, or has ended, under the very attempt or campaign is not unsaid by that: it is said once more.
+    """
+    last, hand = memory.last, memory.at_hand
+    if last is not None and (last.campaign_id, last.attempt) == (command.campaign_id, command.attempt):
+        return _answer(memory, now)
+    if hand is not None and hand.campaign_id == command.campaign_id:
+        return _answer(memory, now)
+    report = _report(command, "FAILED", error=text, error_code=code)
+    return _queue(memory, report) if hand is not None or code == "bad_time" else _say(memory, report, now)
 
 
 def _go_on_as(memory: Memory, command: Command, now: datetime) -> Memory:
@@ -141,11 +175,9 @@ def _worked(memory: Memory, command: Command, event: Work, now: datetime) -> Mem
 
 
 def _next(memory: Memory, now: datetime) -> Memory:
-    """Begin what waited; if it has expired by now, it is forgotten."""
+    """Begin what waited."""
     command, memory = memory.waiting, replace(memory, waiting=None)
-    if command is None or command.expires_at <= now:
-        return memory
-    return _begin(memory, command, now)
+    return memory if command is None else _begin(memory, command, now)
 
 
 def _answer(memory: Memory, now: datetime) -> Memory:

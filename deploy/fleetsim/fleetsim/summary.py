@@ -43,6 +43,7 @@ def summary(fleet: Fleet, watch: Stopwatch) -> dict[str, Any]:
             "repeats_ignored": tally.repeats,
             "put_off": tally.put_off,
             "only_answered": tally.only_answered,
+            "refused": tally.refused,
             "unreadable": tally.unreadable,
             "missed_offline": tally.missed,
             "per_second": round(tally.commands_per_second, 1),

@@ -25,6 +25,7 @@ class Tally:
     repeats: int = 0
     put_off: int = 0
     only_answered: int = 0
+    refused: int = 0
     unreadable: int = 0
     missed: int = 0
     at_work: int = 0
@@ -77,6 +78,8 @@ class Tally:
             self.acted_on += 1
         elif after.waiting is command:
             self.put_off += 1
+        elif after.unsent and after.unsent[-1].error_code in {"expired", "bad_time"}:
+            self.refused += 1
         else:
             self.only_answered += 1
 

@@ -14,6 +14,9 @@ SWEPT = frozenset({"timeout", "no_response"})
 OVERTAKEN = frozenset({"superseded", "already_on_version", "wrong_device_type", "unknown_device", "excluded"})
 """Why a device that has failed may be skipped in place of being tried again."""
 
+NEVER_BEGUN = frozenset({"expired", "bad_time"})
+"""A command that came so late that the row may have gone on without it."""
+
 
 def lost(story: Story) -> Iterator[Breach]:
     """5: how a device ended the attempt that its row is at, and the broker took the report, is what the row says."""
@@ -30,7 +33,9 @@ def _ends(story: Story) -> dict[tuple[str, str, int, int], list[tuple[Device, Re
     for line in story.of(Device):
         if line.did == "sent" and delivered(line.reason_code):
             report = report_of(line)
-            if report is not None and report.status in {"SUCCESS", "FAILED"}:
+            if report is None or report.error_code in NEVER_BEGUN:
+                continue
+            if report.status in {"SUCCESS", "FAILED"}:
                 key = (line.tenant, line.device, report.campaign_id or 0, report.attempt or 0)
                 found.setdefault(key, []).append((line, report))
     return found

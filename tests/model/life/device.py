@@ -13,7 +13,7 @@ from pulse.contracts.status import Event
 from tests.model.explore import Step
 from tests.model.life.breaches import begun
 from tests.model.life.world import Request, World, spend
-from tests.model.rules import AFTER, BEFORE, command
+from tests.model.rules import AFTER, BEFORE, command, place
 
 if TYPE_CHECKING:
     from tests.model.life.model import Life
@@ -59,7 +59,7 @@ def _happens(life: Life, world: World, label: str, event: Happening, **changes: 
     ghosts = world.ghosts._replace(
         installed=world.ghosts.installed | _installed(before, after),
         begun=world.ghosts.begun | ({request.key} if request else set()),
-        newest=max(world.ghosts.newest, int(event.command.issued_at) if isinstance(event, Received) else 0),
+        newest=max(world.ghosts.newest, place(event.command.issued_at) if isinstance(event, Received) else 0),
     )
     now = world._replace(device=replace(after, unsent=()), reports=world.reports | said, ghosts=ghosts)
     return Step(label, now._replace(**changes), broken)
@@ -75,7 +75,7 @@ def _time(world: World, event: Happening) -> Any:
 
 def _at_hand(memory: Memory) -> Request | None:
     hand = memory.at_hand
-    return None if hand is None else Request(hand.campaign_id - 1, hand.attempt, 0, int(hand.issued_at))
+    return None if hand is None else Request(hand.campaign_id - 1, hand.attempt, 0, place(hand.issued_at))
 
 
 def _installed(before: Memory, after: Memory) -> set[int]:

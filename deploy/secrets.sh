@@ -24,7 +24,8 @@ dsn() { # FILE USER PASSWORD_FILE
 }
 
 password postgres_password catalog_db_password campaign_db_password campaign_loops_db_password ingest_db_password \
-  mqtt_dispatcher_password mqtt_ingest_password mqtt_admin_password mqtt_group auth_key grafana_password
+  mqtt_dispatcher_password mqtt_ingest_password mqtt_admin_password mqtt_observer_password mqtt_group auth_key \
+  grafana_password
 dsn postgres_dsn iot postgres_password
 dsn catalog_dsn catalog_svc catalog_db_password
 dsn campaign_dsn campaign_svc campaign_db_password

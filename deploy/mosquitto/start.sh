@@ -7,10 +7,23 @@ passwords=/mosquitto/data/passwords
 ( # one writer at a time
   flock 9
   touch "$passwords"
-  for user in svc-dispatcher:mqtt_dispatcher_password svc-ingest:mqtt_ingest_password admin:mqtt_admin_password; do
+  for user in svc-dispatcher:mqtt_dispatcher_password svc-ingest:mqtt_ingest_password admin:mqtt_admin_password \
+    observer:mqtt_observer_password; do
     mosquitto_passwd -b "$passwords" "${user%%:*}" "$(cat "/run/secrets/${user#*:}")"
   done
 ) 9> /mosquitto/data/.passwords.lock
+cp /mosquitto/config/acl /mosquitto/config/observers.json /tmp/
+cat /mosquitto/config/mosquitto.conf > /tmp/mosquitto.conf
+
+# What looks at who subscribes, as an ACL file does not. Without it nobody may observe: see observers.json.
+plugin=$(find /usr/lib -name mosquitto_dynamic_security.so | head -n 1)
+if [ -n "$plugin" ]; then
+  printf 'plugin %s\nplugin_opt_config_file /tmp/observers.json\n' "$plugin" >> /tmp/mosquitto.conf
+else
+  echo "start.sh: no mosquitto_dynamic_security.so in this image, so there is no account for observers" >&2
+  mosquitto_passwd -D "$passwords" observer
+fi
+
 # What ends accounts of deleted devices is another container, which cannot signal the broker: so it is looked for here.
 (
   read=$(stat -c '%i %Y %s' "$passwords")
@@ -19,5 +32,4 @@ passwords=/mosquitto/data/passwords
     [ "$now" = "$read" ] || { read=$now; kill -HUP $$; }
   done
 ) &
-cp /mosquitto/config/acl /tmp/acl
-exec mosquitto -c /mosquitto/config/mosquitto.conf
+exec mosquitto -c /tmp/mosquitto.conf

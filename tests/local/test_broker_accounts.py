@@ -12,6 +12,7 @@ from mqtt5 import ConnAckPacket, ConnectPacket, PubAckPacket, PublishPacket, QoS
 
 from local_stack import broker_accounts
 from local_stack.errors import StackError
+from local_stack.mosquitto import OBSERVER
 from local_stack.mqtt_probe import connect_code
 from pulse.contracts.mqtt import command_topic, report_topic, user_name
 from tests.real_parts import Broker
@@ -126,6 +127,92 @@ async def test_admin_sees_every_topic_and_the_broker_itself(mosquitto: Broker) -
         await admin.subscribe("tenant/#")
         await admin.publish(command_topic("acme", "any"), b"seen", qos=1)
         assert (await asyncio.wait_for(anext(admin.messages), 5)).payload == b"seen"
+
+
+NO_REPORTS = [
+    "#",
+    "tenant/#",
+    "tenant/acme/#",
+    "+/+/+/+/+",
+    "tenant/+/device/+/+",
+    command_topic("acme", "away"),
+    f"$share/mine/{command_topic('acme', 'away')}",
+    "$share/pulse-ingest/tenant/+/device/+/ota/status",
+    "$SYS/#",
+    "$CONTROL/#",
+]
+
+
+@asynccontextmanager
+async def observing(broker: Broker) -> AsyncIterator[aiomqtt.Client]:
+    async with connected(broker, OBSERVER, broker.password(OBSERVER)) as observer:
+        yield observer
+
+
+def answer_to_a_command(broker: Broker) -> int:
+    """With which reason code the broker answers the command to a device that is offline."""
+    [code] = publish_codes(broker, "svc-dispatcher", broker.password("svc-dispatcher"), command_topic("acme", "away"))
+    return code
+
+
+@pytest.mark.parametrize("topic", NO_REPORTS)
+async def test_an_observer_who_asks_for_more_than_reports_gets_nothing_and_no_device_looks_online_for_it(
+    mosquitto: Broker, topic: str
+) -> None:
+    async with observing(mosquitto) as observer:
+        [granted] = await observer.subscribe(topic, qos=1)
+        assert granted.value == REFUSED
+        assert answer_to_a_command(mosquitto) == NO_SUBSCRIBER
+
+
+@pytest.mark.parametrize(
+    "topic", ["tenant/+/device/+/ota/status", "tenant/acme/device/+/ota/status", report_topic("acme", "watched")]
+)
+async def test_an_observer_reads_reports_and_a_command_to_a_device_that_is_away_is_answered_so(
+    mosquitto: Broker, topic: str
+) -> None:
+    user, password = device(mosquitto, "watched")
+    async with observing(mosquitto) as observer, connected(mosquitto, user, password) as client:
+        [granted] = await observer.subscribe(topic, qos=1)
+        assert granted.value == 1
+        await client.publish(report_topic("acme", "watched"), b"report", qos=1)
+        assert (await asyncio.wait_for(anext(observer.messages), 5)).payload == b"report"
+        assert answer_to_a_command(mosquitto) == NO_SUBSCRIBER
+
+
+def test_an_observer_says_nothing(mosquitto: Broker) -> None:
+    topics = (command_topic("acme", "any"), report_topic("acme", "any"), "pulse/ingest/0/marker", "x")
+    assert publish_codes(mosquitto, OBSERVER, mosquitto.password(OBSERVER), *topics) == [REFUSED] * 4
+
+
+def test_nobody_can_change_whom_the_broker_lets_observe(mosquitto: Broker) -> None:
+    control = "$CONTROL/dynamic-security/v1"
+    own, password = device(mosquitto, "curious")
+    services = [(user, mosquitto.password(user)) for user in ("admin", "svc-ingest", "svc-dispatcher", OBSERVER)]
+    for user, secret in [*services, (own, password)]:
+        assert publish_codes(mosquitto, user, secret, control) == [REFUSED], user
+
+
+async def test_an_observer_is_kept_to_reports_after_accounts_were_read_again_and_after_a_restart(
+    mosquitto: Broker,
+) -> None:
+    device(mosquitto, "reread")
+    await test_an_observer_who_asks_for_more_than_reports_gets_nothing_and_no_device_looks_online_for_it(
+        mosquitto, "tenant/#"
+    )
+    await mosquitto.stop()
+    await mosquitto.start()
+    await test_an_observer_who_asks_for_more_than_reports_gets_nothing_and_no_device_looks_online_for_it(
+        mosquitto, "tenant/#"
+    )
+
+
+async def test_who_watches_commands_makes_every_device_look_as_if_it_were_there(mosquitto: Broker) -> None:
+    """The reason for all that, and why operations.md warns of it."""
+    async with connected(mosquitto, mosquitto.admin_user, mosquitto.admin_password) as admin:
+        await admin.subscribe("tenant/#")
+        assert answer_to_a_command(mosquitto) == 0
+    assert answer_to_a_command(mosquitto) == NO_SUBSCRIBER
 
 
 @pytest.mark.parametrize("user", ["acme:1/device/d1", "acme/device/+", "a\nb", "", " acme/device/d1"])

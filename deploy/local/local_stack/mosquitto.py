@@ -17,6 +17,9 @@ from local_stack.packages import Say, install
 from local_stack.ports import HOST
 
 ADMIN = "admin"
+OBSERVER = "observer"
+PLUGIN = "mosquitto_dynamic_security.so"
+PLUGIN_FOLDERS = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/opt/mosquitto/lib", "/usr/local/opt/mosquitto/lib")
 SERVICE_USERS = ("svc-dispatcher", "svc-ingest")
 
 
@@ -33,12 +36,16 @@ class Mosquitto:
         return self.run_dir / "mosquitto"
 
     def password_file(self, user: str) -> Path:
-        """Where the password of `admin` or of a service's user is kept."""
+        """Where the password of `admin`, `observer` or a service's user is kept."""
         return self.secrets_dir / f"mqtt-{user}"
 
     @property
     def admin_password(self) -> str:
         return secret(self.password_file(ADMIN))
+
+    @property
+    def observer_password(self) -> str:
+        return secret(self.password_file(OBSERVER))
 
     async def prepare(self, say: Say) -> Part:
         """Installs the broker if it is missing, writes its configuration and the accounts of admin and services."""
@@ -50,13 +57,21 @@ class Mosquitto:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         (self.folder / "mosquitto.pid").unlink(missing_ok=True)
         write_atomically(self.folder / "acl", (DEPLOY / "mosquitto" / "acl").read_text(encoding="utf-8"))
-        accounts = {user: secret(self.password_file(user)) for user in (ADMIN, *SERVICE_USERS)}
+        write_atomically(self._observers, (DEPLOY / "mosquitto" / "observers.json").read_text(encoding="utf-8"))
+        users = (ADMIN, *SERVICE_USERS, *([OBSERVER] if find_plugin() else []))
+        accounts = {user: secret(self.password_file(user)) for user in users}
         broker_accounts.write(self.folder / "passwords", accounts)
         config = self.folder / "mosquitto.conf"
         write_atomically(config, self._config())
         return config
 
+    @property
+    def _observers(self) -> Path:
+        return self.folder / "observers.json"
+
     def _config(self) -> str:
+        plugin = find_plugin()
+        watching = {"plugin": plugin, "plugin_opt_config_file": self._observers} if plugin else {}
         own = {
             "listener": f"{self.port} {HOST}",
             "user": getpass.getuser(),
@@ -64,6 +79,7 @@ class Mosquitto:
             "password_file": self.folder / "passwords",
             "acl_file": self.folder / "acl",
             "persistence_location": f"{self.folder / 'data'}/",
+            **watching,
         }
         fleet = (DEPLOY / "mosquitto" / "fleet.conf").read_text(encoding="utf-8")
         return "".join(f"{name} {value}\n" for name, value in own.items()) + "\n" + fleet
@@ -71,6 +87,12 @@ class Mosquitto:
     async def answers(self) -> bool:
         """Whether the broker accepts its admin."""
         return await asyncio.to_thread(connect_code, self.port, ADMIN, self.admin_password) == 0
+
+
+def find_plugin() -> Path | None:
+    """What looks at who subscribes, as an ACL file does not; a broker without it has no observer's account."""
+    places = (Path(folder) for folder in PLUGIN_FOLDERS)
+    return next((found for place in places for found in (*place.glob(PLUGIN), *place.glob(f"*/{PLUGIN}"))), None)
 
 
 async def find_program(name: str, package: str, say: Say) -> str:

@@ -7,7 +7,7 @@ from local_stack.errors import StackError
 from local_stack.files import write_atomically
 from local_stack.gateway import Gateway
 from local_stack.keeper import Keeper
-from local_stack.mosquitto import ADMIN
+from local_stack.mosquitto import ADMIN, OBSERVER
 from local_stack.ports import HOST
 from local_stack.services import Foundations, Replica
 
@@ -30,6 +30,8 @@ def addresses(base: Foundations, gateway: Gateway, replicas: Iterable[Replica]) 
         "MQTT_PORT": str(base.mosquitto.port),
         "MQTT_ADMIN_USER": ADMIN,
         "MQTT_ADMIN_PASSWORD": base.mosquitto.admin_password,
+        "MQTT_OBSERVER_USER": OBSERVER,
+        "MQTT_OBSERVER_PASSWORD": base.mosquitto.observer_password,
         "AUTH_KEY_FILE": str(base.auth_key_file),
         "FILES_DIR": str(gateway.files_dir),
         **metrics,

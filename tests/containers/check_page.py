@@ -82,7 +82,7 @@ def test_the_console_loads(said: dict[str, str]) -> None:
 def test_messages_are_seen_once_the_campaign_is_started(said: dict[str, str]) -> None:
     seen = said["6. Start the campaign, observe MQTT messages"]
     assert '"RUNNING"' in seen
-    assert re.search(r'^tenant/acme/device/d\d+/commands \{"type": ?"ota_update"', seen, re.MULTILINE)
+    assert re.search(r'^\{"tenant_id": ?"acme",.*\\"type\\": ?\\"ota_update\\"', seen, re.MULTILINE)
     assert re.search(r"^tenant/acme/device/d\d+/ota/status ", seen, re.MULTILINE)
 
 

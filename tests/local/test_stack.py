@@ -81,7 +81,9 @@ async def test_stack_env_says_where_everything_is(settings: StackSettings) -> No
     assert await connection.fetchval("SELECT to_regclass('ota_device_status')") is not None
     await connection.close()
     user, password = stack["MQTT_ADMIN_USER"], stack["MQTT_ADMIN_PASSWORD"]
-    assert connect_code(int(stack["MQTT_PORT"]), user, password) == 0
+    observer = stack["MQTT_OBSERVER_USER"], stack["MQTT_OBSERVER_PASSWORD"]
+    for name, secret in ((user, password), observer):
+        assert connect_code(int(stack["MQTT_PORT"]), name, secret) == 0
     assert stack["GATEWAY_URL"] == f"http://{HOST}:{settings.gateway_port}"
     assert stack["KAFKA_BOOTSTRAP"] == f"{HOST}:{settings.kafka_port}"
 

@@ -1,12 +1,16 @@
 """The process against real parts: each message once, twice, late and unreadable; and what a user can see of it."""
 
+import json
 from datetime import timedelta
 
+import aiomqtt
 import httpx
 import pytest
 
 from pulse.contracts.kafka import QUARANTINE, Outcome
+from pulse.contracts.mqtt import report_topic, user_name
 from pulse.contracts.status import Row, Status, Wait
+from tests.real_parts import Broker
 from tests.status_ingest_svc.service import (
     Devices,
     Replica,
@@ -17,7 +21,7 @@ from tests.status_ingest_svc.service import (
     send_results,
     transitions,
 )
-from tests.status_ingest_svc.world import World, names, result
+from tests.status_ingest_svc.world import TENANT, World, names, result
 
 
 async def test_the_whole_way_of_a_device(service: Service, seen: World, fleet: Devices, kafka: str) -> None:
@@ -40,6 +44,28 @@ async def test_the_whole_way_of_a_device(service: Service, seen: World, fleet: D
         ("INSTALLING", "SUCCESS"),
     ]
     await seen.assert_counters_equal_rows(campaign)
+
+
+async def test_a_device_of_mqtt_3_1_1_takes_its_update_like_any_other(
+    service: Service, seen: World, mosquitto: Broker
+) -> None:
+    [device] = names(1)
+    await seen.register([device])
+    campaign = await seen.campaign([device])
+    mosquitto.add_accounts({user_name(TENANT, device): "secret"})
+    old = aiomqtt.Client(
+        mosquitto.host,
+        mosquitto.port,
+        username=user_name(TENANT, device),
+        password="secret",
+        protocol=aiomqtt.ProtocolVersion.V311,
+    )
+    async with service.running(), old as client:
+        for status in ("DOWNLOADING", "INSTALLING", "SUCCESS"):
+            said = {"campaign_id": campaign, "status": status, "attempt": 1, "version": "2.0"}
+            await client.publish(report_topic(TENANT, device), json.dumps(said), qos=1)
+            await _becomes(seen, campaign, device, status)
+    assert (await seen.device(device))["current_version"] == "2.0"
 
 
 async def test_a_repeated_report_counts_once(service: Service, seen: World, fleet: Devices, kafka: str) -> None:

@@ -16,8 +16,10 @@ cp /mosquitto/config/acl /mosquitto/config/observers.json /tmp/
 cat /mosquitto/config/mosquitto.conf > /tmp/mosquitto.conf
 
 # What looks at who subscribes, as an ACL file does not. Without it nobody may observe: see observers.json.
-plugin=$(find /usr/lib -name mosquitto_dynamic_security.so | head -n 1)
-if [ -n "$plugin" ]; then
+for plugin in /usr/lib/mosquitto_dynamic_security.so /usr/lib/*/mosquitto_dynamic_security.so; do
+  [ ! -e "$plugin" ] || break
+done
+if [ -e "$plugin" ]; then
   printf 'plugin %s\nplugin_opt_config_file /tmp/observers.json\n' "$plugin" >> /tmp/mosquitto.conf
 else
   echo "start.sh: no mosquitto_dynamic_security.so in this image, so there is no account for observers" >&2

@@ -76,6 +76,14 @@ def test_the_broker_speaks_tls_alone_and_asks_for_an_account(stack: Stack) -> No
         assert said.strip() == heard, options
 
 
+def test_who_observes_the_broker_may_subscribe_to_reports_and_to_nothing_else(stack: Stack) -> None:
+    account = '-u observer -P "$(cat /run/secrets/mqtt_observer_password)"'
+    look = f"mosquitto_sub -V 5 -h localhost -p 8883 --cafile /run/secrets/mqtt_ca {account} -q 1 -W 2 -t"
+    for topic, denied in (("tenant/+/device/+/ota/status", False), ("tenant/#", True)):
+        said = stack.compose("exec", "-T", "mosquitto", "sh", "-c", f"{look} '{topic}' 2>&1 || true")
+        assert ("denied" in said) is denied, topic
+
+
 def test_devices_reach_the_broker_from_outside_and_can_tell_that_it_is_the_right_one(stack: Stack) -> None:
     trusting = ssl.create_default_context(cafile=stack.deploy / "secrets" / "mqtt_ca.crt")
     trusting.verify_flags |= ssl.VERIFY_X509_STRICT

@@ -25,11 +25,15 @@ async def services(broker: TlsBroker, certificate: tuple[Path, Path] | None = No
     context = ssl.create_default_context(cafile=broker.authority)
     if certificate is not None:
         context.load_cert_chain(*certificate)
-    login = {"username": "admin", "password": "secret", "tls_context": context}
-    async with (
-        serving({"/fw.bin": file(Dispatcher.body)}) as url,
-        aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5, **login) as client,
-    ):
+    admin = aiomqtt.Client(
+        "127.0.0.1",
+        broker.port,
+        username="admin",
+        password="secret",
+        protocol=aiomqtt.ProtocolVersion.V5,
+        tls_context=context,
+    )
+    async with serving({"/fw.bin": file(Dispatcher.body)}) as url, admin as client:
         await client.subscribe("tenant/+/device/+/ota/status", qos=1)
         yield Dispatcher(client, url)
 

@@ -149,6 +149,12 @@ async def observing(broker: Broker) -> AsyncIterator[aiomqtt.Client]:
         yield observer
 
 
+async def granted(client: aiomqtt.Client, topic: str) -> int:
+    """The reason code with which the broker answers a subscription: the QoS, or from 128 up a refusal."""
+    [code] = await client.subscribe(topic, qos=1)
+    return code if isinstance(code, int) else code.value
+
+
 def answer_to_a_command(broker: Broker) -> int:
     """With which reason code the broker answers the command to a device that is offline."""
     [code] = publish_codes(broker, "svc-dispatcher", broker.password("svc-dispatcher"), command_topic("acme", "away"))
@@ -160,8 +166,7 @@ async def test_an_observer_who_asks_for_more_than_reports_gets_nothing_and_no_de
     mosquitto: Broker, topic: str
 ) -> None:
     async with observing(mosquitto) as observer:
-        [granted] = await observer.subscribe(topic, qos=1)
-        assert granted.value == REFUSED
+        assert await granted(observer, topic) == REFUSED
         assert answer_to_a_command(mosquitto) == NO_SUBSCRIBER
 
 
@@ -173,8 +178,7 @@ async def test_an_observer_reads_reports_and_a_command_to_a_device_that_is_away_
 ) -> None:
     user, password = device(mosquitto, "watched")
     async with observing(mosquitto) as observer, connected(mosquitto, user, password) as client:
-        [granted] = await observer.subscribe(topic, qos=1)
-        assert granted.value == 1
+        assert await granted(observer, topic) == 1
         await client.publish(report_topic("acme", "watched"), b"report", qos=1)
         assert (await asyncio.wait_for(anext(observer.messages), 5)).payload == b"report"
         assert answer_to_a_command(mosquitto) == NO_SUBSCRIBER

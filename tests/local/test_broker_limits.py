@@ -66,7 +66,7 @@ async def device(
 
 async def command(broker: Broker, name: str, payload: bytes = b"command", expiry: int | None = None) -> int:
     """Sends a command as the dispatcher does; gives the reason code of the PUBACK. `expiry` in seconds."""
-    properties = Properties(PacketTypes.PUBLISH)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     if expiry is not None:
         properties.MessageExpiryInterval = expiry
     password = broker.password("svc-dispatcher")

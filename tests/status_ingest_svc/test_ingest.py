@@ -108,13 +108,14 @@ async def test_the_last_word_on_a_version_counts_whatever_it_was_said_in(ingest:
     [device] = names(1)
     await seen.register([device])
     campaign = await seen.campaign([device], Row(Status.INSTALLING, 1, 0))
-    fallen_back = {"campaign_id": campaign, "attempt": 1, "status": "FAILED", "error_code": "bad_boot"}
-    for words, last in [
+    fallen_back: dict[str, object] = {"campaign_id": campaign, "attempt": 1, "status": "FAILED"}
+    said: list[tuple[list[dict[str, object]], str]] = [
         ([{"version": "1.4"}, fallen_back | {"version": "1.5"}], "1.5"),
         ([fallen_back | {"version": "1.6"}, {"version": "1.7"}], "1.7"),
         ([{"campaign_id": campaign, "attempt": 1, "status": "SUCCESS", "version": "2.0"}], "2.0"),
         ([fallen_back | {"version": "1.8", "attempt": None}, fallen_back | {"version": "1.9"}], "1.9"),
-    ]:
+    ]
+    for words, last in said:
         await ingest.take([_said(device, **each) for each in words])
         assert (await seen.device(device))["current_version"] == last
 

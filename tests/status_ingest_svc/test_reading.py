@@ -1,6 +1,7 @@
 """What devices and dispatchers send, and what is made of it."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -207,7 +208,7 @@ def test_an_unreadable_result_is_refused(payload: bytes) -> None:
         ('"version":"1.9\\u0000"', {}),
     ],
 )
-def test_a_failure_counts_whatever_its_optional_fields_are(field: str, kept: dict[str, object]) -> None:
+def test_a_failure_counts_whatever_its_optional_fields_are(field: str, kept: dict[str, Any]) -> None:
     payload = f'{{"campaign_id":7,"attempt":2,"status":"FAILED",{field}}}'
     message = read_report(TOPIC, payload.encode())
     expected = Heard("acme", 7, "d1", 2, Event.FAILED, error_code="device_error")

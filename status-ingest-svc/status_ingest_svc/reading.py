@@ -81,9 +81,10 @@ def read_report(topic: str, payload: bytes) -> Message:
     except (*UNREADABLE, ValueError) as error:
         return Message(source, payload, Refused("unreadable", _text(str(error)), device))
     said = _presence(device, report) if report.campaign_id is None else _progress(device, report.campaign_id, report)
-    if isinstance(said, Refused):
+    left_out = _left_out(report)
+    if not (mended or left_out) or isinstance(said, Refused):
         return Message(source, payload, said)
-    return Message(source, payload, said, tuple({*mended, *_left_out(report)}))
+    return Message(source, payload, said, tuple({*mended, *left_out}))
 
 
 def read_result(source: str, payload: bytes) -> Message:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from itertools import chain
 
 import structlog
 
@@ -195,7 +196,7 @@ class Reports:
         messages = [read_report(m.topic, m.payload) for m in batch if m.topic != self._marker]
         for status, number in Counter(kind(message.said) for message in messages).items():
             metrics.REPORTS.labels(status).inc(number)
-        for field, number in Counter(field for message in messages for field in message.mended).items():
+        for field, number in Counter(chain.from_iterable(message.mended for message in messages)).items():
             metrics.MENDED.labels(field).inc(number)
         return await self._ingest.prepare(messages)
 

@@ -67,6 +67,19 @@ async def test_failing_device_says_what_went_wrong(
         assert fleet["acme", "d0"].memory.version == "1.0.0"
 
 
+@pytest.mark.parametrize(("ahead", "code"), [(600.0, "expired"), (-200_000.0, "bad_time")])
+async def test_device_with_a_wrong_clock_says_so_in_place_of_silence(
+    broker: Broker, accounts: list[Account], dispatcher: Dispatcher, ahead: float, code: str
+) -> None:
+    async with Fleet(accounts[:1], broker, Behaviour(clock_ahead=ahead)) as fleet:
+        await dispatcher.hear()
+        await dispatcher.command("d0", attempt=3)
+        refused = await dispatcher.hear()
+    assert (refused["campaign_id"], refused["attempt"], refused["status"]) == (7, 3, "FAILED")
+    assert refused["error_code"] == code
+    assert (fleet.tally.refused, fleet.tally.acted_on) == (1, 0)
+
+
 async def test_silent_device_stops_after_installing_and_takes_the_next_attempt(
     broker: Broker, accounts: list[Account], dispatcher: Dispatcher
 ) -> None:

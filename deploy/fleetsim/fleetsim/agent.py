@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -120,7 +120,8 @@ class Agent:
 
     def take(self, event: Event) -> None:
         """Let something happen to the device: its memory is written down before anything is done about it."""
-        self._memory = step(self._memory, event, datetime.now(UTC))
+        now = datetime.now(UTC) + timedelta(seconds=self._world.behaviour.clock_ahead)
+        self._memory = step(self._memory, event, now)
         if self._world.journal is not None:
             self._world.journal.keep(self.account.user, self._memory)
         self._work()

@@ -114,6 +114,9 @@ Late = Annotated[
     float, typer.Option(min=0, max=1, rich_help_panel=LINK, help="Share of reports that newer ones overtake")
 ]
 LateSeconds = Annotated[str, typer.Option(rich_help_panel=LINK, help="How long those are under way")]
+ClockAhead = Annotated[
+    float, typer.Option(rich_help_panel=WRONG, help="Seconds that the devices' clocks are ahead; behind if below 0")
+]
 Seed = Annotated[int, typer.Option(rich_help_panel=RUN, help="The same seed: the same fates, whatever the timing")]
 RunFor = Annotated[float | None, typer.Option("--for", min=0.1, rich_help_panel=RUN, help="End after so many seconds")]
 Idle = Annotated[

@@ -31,7 +31,7 @@ class Behaviour:
     100: none between the beginning and the end.
     `duplicates`: share of the reports sent twice. `late`: share that is under way for `late_seconds` while newer ones
     overtake it. Each `storm_every` seconds `storm_share` of the devices lose their connection in the same moment and
-    are back after `storm_seconds`.
+    are back after `storm_seconds`. `clock_ahead`: how far the devices' clocks are ahead; nobody tells them the time.
     Raises ValueError for a share or a spread that is none.
     """
 
@@ -53,6 +53,7 @@ class Behaviour:
     storm_every: float = 0.0
     storm_share: float = 0.0
     storm_seconds: Span = (0.5, 2.0)
+    clock_ahead: float = 0.0
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -124,6 +124,7 @@ class RunOptions(Access):
     duplicates: arguments.Duplicates = 0.0
     late: arguments.Late = 0.0
     late_seconds: arguments.LateSeconds = LATE_SECONDS
+    clock_ahead: arguments.ClockAhead = 0.0
     seed: arguments.Seed = 1
     run_for: arguments.RunFor = None
     idle: arguments.Idle = None
@@ -178,6 +179,7 @@ class RunOptions(Access):
                 storm_every=self.storm_every,
                 storm_share=self.storm_share,
                 storm_seconds=span(self.storm_seconds),
+                clock_ahead=self.clock_ahead,
                 seed=self.seed,
             )
         except ValueError as error:

@@ -98,6 +98,8 @@ export const t = {
     timeout: "Took longer than its time limit",
     no_response: "Never answered the command",
     device_error: "The device reported a failure",
+    expired: "Dropped the command as expired; its clock may be wrong",
+    bad_time: "Refused the command's time; its clock may be wrong",
     version_mismatch: "Runs another version after the update",
     bad_checksum: "SHA-256 of the file differs",
     bad_size: "The file has another size",

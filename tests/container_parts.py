@@ -19,12 +19,13 @@ from local_stack.child import Part
 from local_stack.errors import PartFailed
 from local_stack.files import secret
 from local_stack.kafka import CLUSTER_ID, Kafka
-from local_stack.mosquitto import Mosquitto
+from local_stack.mosquitto import PLUGIN, Mosquitto
 from local_stack.ports import HOST
 from local_stack.postgres import DATABASE, SETTINGS, SUPERUSER, Postgres
 from tests.real_parts import RunningPart
 
 IMAGES = {"postgres": "postgres:18", "kafka": "apache/kafka:4.3.1", "mosquitto": "eclipse-mosquitto:2"}
+PLUGIN_OF_IMAGE = Path("/plugin-of-image")
 testcontainers_config.ryuk_disabled = True  # the fixtures remove what they have started
 
 
@@ -100,7 +101,11 @@ def kafka(server: Kafka, log: Path) -> RunningPart:
 
 
 def mosquitto(server: Mosquitto, log: Path) -> RunningPart:
-    """The broker of those files, which it shares with this machine."""
-    config = server.write_files()
-    part = Part("mosquitto", ("mosquitto", "-c", str(config)), server.answers)
+    """The broker of those files, which it shares with this machine; the plugin is the image's own."""
+    config = server.write_files(PLUGIN_OF_IMAGE)
+    found = (
+        "$(ls /usr/lib/mosquitto_dynamic_security.so /usr/lib/*/mosquitto_dynamic_security.so 2>/dev/null | head -n 1)"
+    )
+    start = f'sed -i "s#{PLUGIN_OF_IMAGE}#{found}#" {config} && exec mosquitto -c {config}'
+    part = Part("mosquitto", ("sh", "-c", start), server.answers)
     return ContainerPart(part, log, volumes=[(str(server.run_dir), str(server.run_dir), "rw")], user=getpass.getuser())

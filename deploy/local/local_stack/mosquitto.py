@@ -50,27 +50,29 @@ class Mosquitto:
     async def prepare(self, say: Say) -> Part:
         """Installs the broker if it is missing, writes its configuration and the accounts of admin and services."""
         program = await find_program("mosquitto", "mosquitto", say)
-        return Part("mosquitto", (program, "-c", str(self.write_files())), self.answers)
+        return Part("mosquitto", (program, "-c", str(self.write_files(find_plugin()))), self.answers)
 
-    def write_files(self) -> Path:
-        """The configuration, whose path is returned, the access rules, and the accounts of admin and services."""
+    def write_files(self, plugin: Path | None) -> Path:
+        """The configuration, whose path is returned, the access rules, and the accounts of admin and services.
+
+        With the dynamic-security `plugin` there is an account for observers, too.
+        """
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         (self.folder / "mosquitto.pid").unlink(missing_ok=True)
         write_atomically(self.folder / "acl", (DEPLOY / "mosquitto" / "acl").read_text(encoding="utf-8"))
         write_atomically(self._observers, (DEPLOY / "mosquitto" / "observers.json").read_text(encoding="utf-8"))
-        users = (ADMIN, *SERVICE_USERS, *([OBSERVER] if find_plugin() else []))
+        users = (ADMIN, *SERVICE_USERS, *([OBSERVER] if plugin else []))
         accounts = {user: secret(self.password_file(user)) for user in users}
         broker_accounts.write(self.folder / "passwords", accounts)
         config = self.folder / "mosquitto.conf"
-        write_atomically(config, self._config())
+        write_atomically(config, self._config(plugin))
         return config
 
     @property
     def _observers(self) -> Path:
         return self.folder / "observers.json"
 
-    def _config(self) -> str:
-        plugin = find_plugin()
+    def _config(self, plugin: Path | None) -> str:
         watching = {"plugin": plugin, "plugin_opt_config_file": self._observers} if plugin else {}
         own = {
             "listener": f"{self.port} {HOST}",

@@ -103,9 +103,8 @@ def kafka(server: Kafka, log: Path) -> RunningPart:
 def mosquitto(server: Mosquitto, log: Path) -> RunningPart:
     """The broker of those files, which it shares with this machine; the plugin is the image's own."""
     config = server.write_files(PLUGIN_OF_IMAGE)
-    found = (
-        "$(ls /usr/lib/mosquitto_dynamic_security.so /usr/lib/*/mosquitto_dynamic_security.so 2>/dev/null | head -n 1)"
-    )
+    places = f"/usr/lib/{PLUGIN} /usr/lib/*/{PLUGIN}"
+    found = f"$(ls {places} 2>/dev/null | head -n 1)"
     start = f'sed -i "s#{PLUGIN_OF_IMAGE}#{found}#" {config} && exec mosquitto -c {config}'
     part = Part("mosquitto", ("sh", "-c", start), server.answers)
     return ContainerPart(part, log, volumes=[(str(server.run_dir), str(server.run_dir), "rw")], user=getpass.getuser())

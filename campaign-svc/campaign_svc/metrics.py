@@ -15,7 +15,9 @@ ASIDE = Gauge(
 )
 RACES = Counter("pulse_loop_races_total", "Transactions of the loops that met another one and were tried again")
 CLAIMED = Counter("pulse_devices_claimed_total", "Rows that went from PENDING to QUEUED")
-SKIPPED_SUPERSEDED = Counter("pulse_devices_superseded_total", "Rows skipped because a newer campaign had succeeded")
+SKIPPED_SUPERSEDED = Counter(
+    "pulse_devices_superseded_total", "Rows skipped because a campaign started later had succeeded"
+)
 SKIPPED_UNFIT = Counter(
     "pulse_devices_unfit_total",
     "Rows that a claim skipped: the device's type or version no longer fits, or it is not registered any more",
@@ -54,6 +56,7 @@ for _change in (
     ("paused", "firmware_withdrawn"),
     ("gate_failed", "gate_failed"),
     ("completed", ""),
+    ("completed", "nobody_updated"),
     ("stage_started", ""),
     ("restored", ""),
     ("restored", "restored"),

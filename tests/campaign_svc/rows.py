@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -90,8 +91,9 @@ class Fleet:
         )
 
     async def campaign(self, devices: int = 0, *, gates: tuple[Gate, ...] = (), prefix: str = "d", **given: Any) -> int:
-        """A campaign of devices d0, d1, …, all PENDING, the first ones in its gated stages."""
-        fields = CAMPAIGN | {"firmware_version_id": await self.firmware(), "tenant_id": TENANT} | given
+        """A campaign of devices d0, d1, …, all PENDING, the first ones in its gated stages; it is started just now."""
+        needed = {"firmware_version_id": await self.firmware(), "tenant_id": TENANT, "started_at": datetime.now(UTC)}
+        fields = CAMPAIGN | needed | given
         names, places = ", ".join(fields), ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         number: int = await self.pool.fetchval(
             f"INSERT INTO ota_campaigns ({names}) VALUES ({places}) RETURNING id", *fields.values()

@@ -7,9 +7,10 @@ from itertools import product
 import asyncpg
 import pytest
 
+from campaign_svc import changes
 from campaign_svc.campaigns import exclusion_store
 from campaign_svc.engine import rollout_store, take_in_store
-from pulse.contracts.status import EXCLUDABLE, GIVEN_UP, Event, Row, Status, Wait, step
+from pulse.contracts.status import EXCLUDABLE, GIVEN_UP, CampaignStatus, Event, Row, Status, Wait, step
 from pulse.runtime.db import Connection, Pool, transaction
 from tests.campaign_svc.rows import Fleet
 
@@ -211,6 +212,74 @@ async def test_a_superseded_device_is_skipped_and_an_older_success_does_not_coun
         claimed, _ = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
     assert (await fleet.device(campaign, "d1"))["skip_reason"] == "superseded"
     assert {c.device_id for c in claimed} == {"d0", "d2"}
+
+
+STARTED, PAUSED, RESUMED = "RUNNING", "PAUSED", "RUNNING again"
+ORDERS = [
+    [("other", STARTED), ("one", STARTED), ("one", PAUSED), ("one", RESUMED)],
+    [("one", STARTED), ("other", STARTED), ("one", PAUSED), ("one", RESUMED)],
+    [("one", STARTED), ("one", PAUSED), ("other", STARTED), ("one", RESUMED)],
+    [("one", STARTED), ("one", PAUSED), ("one", RESUMED), ("other", STARTED)],
+]
+"""All orders of two starts with a pause and a resume of one of the campaigns."""
+
+
+async def work(fleet: Fleet, loops: Pool, campaign: int) -> None:
+    """The campaign's turn: what is superseded is skipped, the rest is claimed and succeeds at once."""
+    async with transaction(loops) as conn:
+        await rollout_store.skip_superseded(conn, campaign, [0], 10)
+        claimed = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
+    if claimed:
+        await fleet.move(campaign, "SUCCESS", *[c.device_id for c in claimed])
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: ", ".join(f"{who} {what}" for who, what in order))
+@pytest.mark.parametrize("created", [("one", "other"), ("other", "one")], ids=" before ".join)
+@pytest.mark.parametrize("turns", [("one", "other"), ("other", "one")], ids=" works before ".join)
+async def test_a_device_ends_with_what_was_started_last_whatever_was_created_resumed_or_done_first(
+    fleet: Fleet, loops: Pool, order: list[tuple[str, str]], created: tuple[str, str], turns: tuple[str, str]
+) -> None:
+    campaigns = {who: await fleet.campaign(1, status="CREATED", started_at=None) for who in created}
+    for who, what in order:
+        async with transaction(loops) as conn:
+            await change_status(conn, campaigns[who], CampaignStatus(what.split()[0]))
+    for who in turns:
+        await work(fleet, loops, campaigns[who])
+    last = [who for who, what in order if what is STARTED][-1]
+    first = "one" if last == "other" else "other"
+    assert (await fleet.device(campaigns[last], "d0"))["status"] == "SUCCESS"
+    row = await fleet.device(campaigns[first], "d0")
+    skipped = turns[0] == last
+    assert (row["status"], row["skip_reason"]) == (("SKIPPED", "superseded") if skipped else ("SUCCESS", None))
+
+
+async def change_status(conn: Connection, campaign: int, status: CampaignStatus) -> None:
+    await changes.change(conn, campaign, status=status, event="test", by="x", reason_code=None, detail=None)
+
+
+async def test_what_failed_before_another_campaign_updated_the_device_is_not_tried_again_when_it_reopens(
+    fleet: Fleet, loops: Pool
+) -> None:
+    newer, reopened = await fleet.campaign(2), await fleet.campaign(2)
+    await fleet.move(reopened, "FAILED", attempt=1, completed_at=LONG_AGO)
+    await fleet.set(reopened, started_at=LONG_AGO, status="COMPLETED")
+    await fleet.move(newer, "SUCCESS", "d0")
+    async with transaction(loops) as conn:
+        await change_status(conn, reopened, CampaignStatus.RUNNING)
+        await rollout_store.retry_failed(conn, reopened, 10, datetime.now(UTC))
+    await work(fleet, loops, reopened)
+    assert (await fleet.device(reopened, "d0"))["skip_reason"] == "superseded"
+    assert (await fleet.device(reopened, "d1"))["status"] == "SUCCESS"
+
+
+async def test_of_campaigns_started_at_the_same_moment_the_one_created_later_is_newer(
+    fleet: Fleet, loops: Pool
+) -> None:
+    older, newer = [await fleet.campaign(1, started_at=LONG_AGO) for _ in range(2)]
+    for campaign in (newer, older):
+        await work(fleet, loops, campaign)
+    assert (await fleet.device(newer, "d0"))["status"] == "SUCCESS"
+    assert (await fleet.device(older, "d0"))["skip_reason"] == "superseded"
 
 
 async def test_a_retry_takes_what_failed_before_it_and_nothing_that_failed_since(fleet: Fleet, loops: Pool) -> None:

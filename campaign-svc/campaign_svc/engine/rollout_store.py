@@ -13,11 +13,17 @@ from campaign_svc.engine.live_store import CAUGHT_UP
 from campaign_svc.fitness import unfit
 from pulse.runtime.db import Connection
 
+# Newer means started later, whichever was created first; a resume or a retry does not start a campaign again. Asked
+# once for a statement, not for each row: as a rule there is none. A campaign that starts after this was read has no
+# success yet, since its claims wait for the tenant's lock.
+_NEWER_CAMPAIGNS = """ARRAY(
+    SELECT later.id FROM ota_campaigns own JOIN ota_campaigns later ON later.tenant_id = own.tenant_id
+    AND (later.started_at, later.id) > (own.started_at, own.id) WHERE own.id = $1)"""
 # OFFSET 0 keeps these what they are, a look into an index for each row. As joins they would be planned on what
 # the statistics know of the past, when a fast campaign has just filled the table with other statuses.
-_NEWER_SUCCESS = """EXISTS (
+_NEWER_SUCCESS = f"""EXISTS (
     SELECT FROM ota_device_status newer WHERE newer.tenant_id = r.tenant_id AND newer.device_id = r.device_id
-    AND newer.campaign_id > r.campaign_id AND newer.phase = 'SUCCESS' OFFSET 0)"""
+    AND newer.campaign_id = ANY ({_NEWER_CAMPAIGNS}) AND newer.phase = 'SUCCESS' OFFSET 0)"""
 _BUSY = """EXISTS (
     SELECT FROM ota_device_status busy WHERE busy.tenant_id = r.tenant_id AND busy.device_id = r.device_id
     AND busy.phase IN ('QUEUED', 'AT_WORK') OFFSET 0)"""
@@ -161,7 +167,7 @@ async def skip_unfit(conn: Connection, campaign_id: int, stages: Sequence[int], 
 
 
 async def skip_superseded(conn: Connection, campaign_id: int, stages: Sequence[int], first: int) -> int:
-    """Of the `first` devices that are due next, those on which a newer campaign has succeeded become SKIPPED."""
+    """Of the `first` devices that are due next, those that a campaign started later has updated become SKIPPED."""
     return _count(await conn.execute(_SKIP_SUPERSEDED, campaign_id, stages, first))
 
 
@@ -199,6 +205,17 @@ async def retry_failed(conn: Connection, campaign_id: int, most: int, before: da
 async def drop_retry(conn: Connection, campaign_id: int) -> None:
     """What has not been retried yet stays FAILED."""
     await conn.execute("UPDATE ota_campaigns SET retry_before = NULL WHERE id = $1", campaign_id)
+
+
+async def skip_reasons(conn: Connection, campaign_id: int) -> dict[str, int]:
+    """How many devices were skipped, by why. Reads all rows of the campaign: for its end, not for each tick."""
+    rows = await conn.fetch(
+        """SELECT skip_reason, count(*) AS devices FROM ota_device_status
+            WHERE campaign_id = $1 AND status = 'SKIPPED' GROUP BY 1""",
+        campaign_id,
+        timeout=60,
+    )
+    return {row["skip_reason"]: row["devices"] for row in rows}
 
 
 def _count(tag: str) -> int:

@@ -50,8 +50,8 @@ def _campaign() -> Iterator[Panel | Row]:
     )
     yield graph(
         "Devices passed over and campaigns deleted",
-        "Rows skipped at their turn, since a newer campaign had succeeded or the device no longer fitted; campaigns"
-        " deleted after their retention; in five minutes.",
+        "Rows skipped at their turn, since a campaign started later had succeeded or the device no longer fitted;"
+        " campaigns deleted after their retention; in five minutes.",
         ("sum(increase(pulse_devices_superseded_total[5m]))", "superseded"),
         ("sum by (reason) (increase(pulse_devices_unfit_total[5m]))", "{{reason}}"),
         ("sum(increase(pulse_campaigns_deleted_total[5m]))", "deleted"),

@@ -81,7 +81,7 @@ export const t = {
     aborted: "The campaign was aborted before its turn",
     already_on_version: "Had this version already",
     wrong_device_type: "Another device type",
-    superseded: "A newer campaign has updated it",
+    superseded: "A campaign that was started later has updated it",
     deadline: "The campaign's deadline passed before its turn",
     unknown_device: "Not registered any more",
     excluded: "Taken out by an operator",

@@ -247,6 +247,36 @@ async def test_superseded_devices_are_skipped_and_do_not_slow_the_release_of_oth
     assert (await fleet.device(campaign, "d2999"))["status"] == "QUEUED"
 
 
+async def test_a_campaign_all_of_whose_devices_are_superseded_completes_and_says_so(
+    fleet: Fleet, engine: Engine
+) -> None:
+    campaign, newer = await fleet.campaign(3), await fleet.campaign(3)
+    await fleet.move(newer, "SUCCESS")
+    for _ in range(2):
+        await engine.tick(campaign)
+    row = await fleet.get(campaign)
+    assert (row["status"], row["status_reason_code"]) == ("COMPLETED", "nobody_updated")
+    assert row["status_reason_detail"] == "no device was updated: 0 failed, 3 skipped (3 superseded)"
+
+
+@pytest.mark.parametrize("code", ["operator", "firmware_withdrawn", "gate_failed"])
+async def test_a_paused_campaign_whose_last_outcomes_break_its_rule_is_aborted_with_that_reason(
+    fleet: Fleet, engine: Engine, kafka: str, code: str
+) -> None:
+    campaign = await fleet.campaign(4, status="PAUSED", status_reason_code=code, epoch=2)
+    await fleet.move(campaign, "INSTALLING", attempt=1)
+    await engine.tick(campaign)
+    assert (await fleet.get(campaign))["status"] == "PAUSED"
+    await fleet.move(campaign, "FAILED", attempt=1, failures=1)
+    await engine.tick(campaign)
+    await engine.tick(campaign)
+    row = await fleet.get(campaign)
+    assert (row["status"], row["status_reason_code"]) == ("ABORTED", "abort_ratio")
+    assert row["status_reason_detail"] == "4 of 4 finished devices failed; the threshold is 10%"
+    assert row["completed_at"] is not None
+    assert await control_of(kafka, campaign) == [(3, "ABORTED")]
+
+
 async def test_a_stage_is_released_alone_and_an_open_gate_starts_the_next_at_its_own_rate(
     fleet: Fleet, engine: Engine, kafka: str
 ) -> None:

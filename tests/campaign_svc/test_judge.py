@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign_svc.engine.gates import gate, needed_successes
-from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, judge
+from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, completed, judge
 from campaign_svc.engine.live import Firmware, LiveCampaign, Stage, StageStatus
-from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits
+from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes
 from campaign_svc.withdrawal import Withdrawal
 from pulse.contracts.status import CampaignStatus
 
@@ -67,6 +67,29 @@ def test_it_is_completed_when_all_rows_are_finished_paused_or_not(status: Campai
     assert (verdict.status, verdict.event) == (CampaignStatus.COMPLETED, "completed")
 
 
+@pytest.mark.parametrize(
+    ("failed", "skipped", "detail"),
+    [
+        (0, {}, None),
+        (0, {"already_on_version": 3}, None),
+        (2, {}, "no device was updated: 2 failed, 0 skipped"),
+        (0, {"superseded": 3}, "no device was updated: 0 failed, 3 skipped (3 superseded)"),
+        (
+            1,
+            {"superseded": 3, "already_on_version": 2},
+            "no device was updated: 1 failed, 5 skipped (2 already_on_version, 3 superseded)",
+        ),
+    ],
+)
+def test_a_campaign_that_updated_nobody_says_so_unless_all_had_the_version(
+    failed: int, skipped: dict[str, int], detail: str | None
+) -> None:
+    end = completed(Outcomes(0, failed, failed, failed), skipped)
+    assert (end.status, end.event, end.detail) == (CampaignStatus.COMPLETED, "completed", detail)
+    assert end.reason_code == (None if detail is None else "nobody_updated")
+    assert end.evidence == {"succeeded": 0, "failed": failed, "skipped": skipped}
+
+
 def test_a_campaign_without_devices_is_completed() -> None:
     assert isinstance(judge(campaign(stage({}))), Change)
 
@@ -91,8 +114,29 @@ def test_the_sequential_rule_looks_at_what_was_dispatched() -> None:
     assert (verdict.evidence["dispatched"], verdict.evidence["failing"]) == (4, 4)
 
 
-def test_a_paused_campaign_is_not_aborted_by_itself() -> None:
-    assert judge(campaign(stage({"FAILED": 9, "PENDING": 9}), status=CampaignStatus.PAUSED)) is None
+@pytest.mark.parametrize(
+    "counts", [{"FAILED": 9, "PENDING": 9}, {"FAILED": 9, "INSTALLING": 1}, {"FAILED": 9, "SKIPPED": 1}]
+)
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_what_was_at_work_when_a_campaign_was_paused_stops_it_as_it_would_have_stopped_it_running(
+    counts: dict[str, int], withdrawn: bool
+) -> None:
+    firmware = Firmware("2.1.0", "http://files/x", 1, "ab" * 32, withdrawn=withdrawn)
+    verdict = judge(campaign(stage(counts), status=CampaignStatus.PAUSED, firmware=firmware))
+    assert isinstance(verdict, Change)
+    assert (verdict.status, verdict.event, verdict.reason_code) == (CampaignStatus.ABORTED, "aborted", "abort_ratio")
+    assert verdict.detail == "9 of 9 finished devices failed; the threshold is 50%"
+
+
+def test_a_campaign_that_a_failed_gate_paused_stops_when_its_rule_is_broken_too() -> None:
+    at_gate = stage({"SUCCESS": 1, "FAILED": 3}, gate=True, status=G.FAILED, approved=True)
+    verdict = judge(campaign(at_gate, stage({"PENDING": 9}, number=1), status=CampaignStatus.PAUSED))
+    assert isinstance(verdict, Change)
+    assert verdict.reason_code == "abort_ratio"
+
+
+def test_a_paused_campaign_is_judged_only_when_a_retry_is_worked_off() -> None:
+    assert judge(campaign(stage({"FAILED": 9}), status=CampaignStatus.PAUSED, retry_before=NOW)) is None
 
 
 def test_withdrawn_firmware_pauses_before_anything_else() -> None:

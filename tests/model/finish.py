@@ -1,4 +1,4 @@
-"""A campaign's end: judge, abort and an operator's retry, as transactions that may meet."""
+"""A campaign's end: judge, abort, pause and an operator's retry, as transactions that may meet."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +17,9 @@ from tests.model.suite import Case
 
 C = CampaignStatus
 WAITING = Row(Status.PENDING, 0, 0)
+UNSAID = "a campaign completes although its rule says stop"
+NEVER = 1.0
+"""A threshold that no share of failures is above."""
 
 
 class End(NamedTuple):
@@ -28,11 +31,12 @@ class End(NamedTuple):
     asked: bool = False
     retries: int = 2
     aborts: int = 1
+    pauses: int = 0
 
 
 @cache
-def verdict(end: End) -> CampaignStatus | None:
-    """What the product's judge makes of the campaign; firmware that fails does not stop it here."""
+def verdict(end: End, threshold: float) -> CampaignStatus | None:
+    """What the product's judge makes of the campaign, whose rule is a share of failures above the threshold."""
     counts = Counter(str(row.status) for row in end.rows)
     stage = Stage(0, 1.0, False, 0, 0.0, False, False, StageStatus.RUNNING, None, False, counts)
     campaign = LiveCampaign(
@@ -41,7 +45,7 @@ def verdict(end: End) -> CampaignStatus | None:
         status=end.status,
         epoch=1,
         firmware=Firmware("2", "http://x", 1, "aa"),
-        abort=AbortPolicy(AbortRule.RATIO, 1.0, 1, 0.95),
+        abort=AbortPolicy(AbortRule.RATIO, threshold, 1, 0.95),
         limits=Limits(None, None, 1),
         max_attempts=1,
         attempt_timeout_seconds=60,
@@ -59,14 +63,17 @@ def verdict(end: End) -> CampaignStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Two devices, one attempt each. The switches are errors."""
+    """Two devices, one attempt each; `pauses`: how often it may be paused. The other switches are errors."""
 
+    threshold: float = NEVER
+    pauses: int = 0
     without_the_lock: bool = False
     reopens_nothing: bool = False
     aborted_not_ticked: bool = False
+    paused_not_aborted: bool = False
 
     def start(self) -> End:
-        return End()
+        return End(pauses=self.pauses)
 
     def is_good(self, end: End) -> bool:
         return end.status in {C.COMPLETED, C.ABORTED} and all(row.status in FINISHED for row in end.rows)
@@ -89,15 +96,25 @@ class Finish:
         return [] if row.status in FINISHED else [Event.SUCCESS, Event.FAILED, Event.RETURNED]
 
     def _judge(self, end: End) -> Iterator[Step]:
-        found = verdict(end._replace(seen=None))
+        found = self._verdict(end)
         if end.seen is not None:
             yield Step(f"the judge commits {end.seen}", end._replace(status=end.seen, seen=None))
         elif found is not None and self.without_the_lock:
             yield Step(f"the judge reads: {found}", end._replace(seen=found))
         elif found is not None:
-            yield Step(f"the judge: {found}", end._replace(status=found))
+            broken = UNSAID if found is C.COMPLETED and _failed_share(end) > self.threshold else None
+            yield Step(f"the judge: {found}", end._replace(status=found), broken)
+
+    def _verdict(self, end: End) -> CampaignStatus | None:
+        judged = end._replace(seen=None)
+        lenient = self.paused_not_aborted and end.status is C.PAUSED
+        return verdict(judged, NEVER if lenient else self.threshold)
 
     def _operate(self, end: End) -> Iterator[Step]:
+        if end.pauses and end.status is C.RUNNING:
+            yield Step("!pause", end._replace(status=C.PAUSED, pauses=end.pauses - 1))
+        if end.status is C.PAUSED:
+            yield Step("resume", end._replace(status=C.RUNNING))
         if end.aborts and end.status is C.RUNNING:
             yield Step("!abort", end._replace(status=C.ABORTED, aborts=end.aborts - 1))
         failed = any(row.status is Status.FAILED for row in end.rows)
@@ -112,8 +129,17 @@ def _with(end: End, place: int, event: Event) -> End:
     return end._replace(rows=at(end.rows, place, after._replace(attempt=min(after.attempt, 1))))
 
 
-HOLDS = [Case("judge, abort and retry", Finish())]
+def _failed_share(end: End) -> float:
+    said = [row.status for row in end.rows if row.status in {Status.SUCCESS, Status.FAILED}]
+    return said.count(Status.FAILED) / max(1, len(said))
+
+
+HOLDS = [
+    Case("judge, abort and retry", Finish()),
+    Case("a rule that stops at the first failure, and a pause", Finish(threshold=0.0, pauses=1)),
+]
 SEEDED = [
+    Case("a paused campaign is not stopped", Finish(threshold=0.0, pauses=1, paused_not_aborted=True), UNSAID),
     Case("the judge does not lock the campaign", Finish(without_the_lock=True), STUCK),
     Case("a retry does not reopen what has completed", Finish(reopens_nothing=True), STUCK),
     Case("an aborted campaign is not ticked", Finish(aborted_not_ticked=True), STUCK),

@@ -24,7 +24,9 @@ ROW_ID = Field(ge=1, le=MAX_BIGINT)
 FirmwareId = Annotated[int, ROW_ID]
 """As a parameter, where all is text."""
 StageStatus = Literal["WAITING", "RUNNING", "SOAKING", "AWAITING_APPROVAL", "FAILED", "PASSED"]
-ReasonCode = Literal["operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn", "restored"]
+ReasonCode = Literal[
+    "operator", "abort_ratio", "abort_sequential", "gate_failed", "firmware_withdrawn", "restored", "nobody_updated"
+]
 
 
 class NewStage(Body):

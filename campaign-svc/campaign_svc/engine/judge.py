@@ -1,5 +1,6 @@
 """The judge, pure: what a campaign's numbers ask for now."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -57,13 +58,28 @@ def judge(campaign: LiveCampaign) -> Verdict | None:
         return Change(CampaignStatus.PAUSED, "paused", "firmware_withdrawn", detail, proof)
     if campaign.retrying or campaign.taking_in:
         return None
-    if running and must_abort(campaign.abort, campaign.outcomes):
+    # Paused or not: what is at work when a campaign is paused still ends, and its last outcomes count as any.
+    if must_abort(campaign.abort, campaign.outcomes):
         return _abort(campaign)
     if campaign.unfinished == 0:
         seen = campaign.outcomes
         evidence: dict[str, object] = {"succeeded": seen.succeeded, "failed": seen.failed}
         return Change(CampaignStatus.COMPLETED, "completed", evidence=evidence)
     return _judge_stage(campaign.stage, campaign.now) if running else None
+
+
+def completed(seen: Outcomes, skipped: Mapping[str, int]) -> Change:
+    """The end of a campaign without a success; `skipped`: devices by skip reason.
+
+    It has a reason unless all its devices had the version already: an end like any other would look like a success.
+    """
+    evidence: dict[str, object] = {"succeeded": seen.succeeded, "failed": seen.failed, "skipped": dict(skipped)}
+    if seen.failed == 0 and skipped.keys() <= {"already_on_version"}:
+        return Change(CampaignStatus.COMPLETED, "completed", evidence=evidence)
+    reasons = ", ".join(f"{devices} {reason}" for reason, devices in sorted(skipped.items()))
+    detail = f"no device was updated: {seen.failed} failed, {sum(skipped.values())} skipped"
+    told = f"{detail} ({reasons})" if reasons else detail
+    return Change(CampaignStatus.COMPLETED, "completed", "nobody_updated", told, evidence)
 
 
 def _abort(campaign: LiveCampaign) -> Change:

@@ -8,7 +8,7 @@ import structlog
 from campaign_svc import changes
 from campaign_svc.announce import Announcer
 from campaign_svc.engine import rollout_store, stage_store, take_in_store
-from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, Verdict, judge
+from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, Verdict, completed, judge
 from campaign_svc.engine.live import LiveCampaign, StageStatus
 from campaign_svc.engine.live_store import take
 from campaign_svc.metrics import CHANGES, SWEPT
@@ -137,6 +137,8 @@ async def _carry_out(conn: Connection, campaign: LiveCampaign, verdict: Verdict)
     """Writes a verdict; True when it is a control change, which dispatchers must hear of."""
     match verdict:
         case Change():
+            if verdict.status is CampaignStatus.COMPLETED and campaign.outcomes.succeeded == 0:
+                verdict = completed(campaign.outcomes, await rollout_store.skip_reasons(conn, campaign.id))
             await _change(conn, campaign, verdict)
             return True
         case StageMoved():

@@ -1,6 +1,7 @@
 """A POST that is repeated with its Idempotency-Key is done once and answered the same, whatever dies in between."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -30,6 +31,23 @@ async def test_a_repeated_creation_creates_once(world: World) -> None:
     assert len({one["id"] for one in made}) == 1
     assert (await world.api.get(CAMPAIGNS, search=body["name"]))["total"] == 1
     assert (await world.api.post(CAMPAIGNS, body, status=201))["id"] != made[0]["id"]
+
+
+async def test_a_repeat_is_answered_the_same_when_the_campaigns_end_has_passed_since(world: World) -> None:
+    body = await world.new_campaign(end_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
+    creating, starting, pausing, resuming = (world.api.with_headers(idempotency_key=world.name()) for _ in range(4))
+    made = await creating.post(CAMPAIGNS, body, status=201)
+    path = f"{CAMPAIGNS}/{made['id']}"
+    controls = [(starting, f"{path}/start"), (pausing, f"{path}/pause"), (resuming, f"{path}/start")]
+    answers = [await keyed.post(control) for keyed, control in controls]
+    await asyncio.sleep(2)
+    again = await creating.ask("POST", CAMPAIGNS, body)
+    assert (again.status_code, again.json()) == (201, made)
+    for (keyed, control), answer in zip(controls, answers, strict=True):
+        assert await keyed.post(control) == answer
+    for other in (world.api, world.api.with_headers(idempotency_key=world.name())):
+        assert await other.refused("POST", CAMPAIGNS, body) == (422, "invalid", ["end_at"])
+        assert await other.refused("POST", f"{CAMPAIGNS}?preview=true", body) == (422, "invalid", ["end_at"])
 
 
 @pytest.mark.parametrize("other", ["body", "path", "query", "csv"])

@@ -107,6 +107,16 @@ async def test_nothing_is_retried_past_the_campaigns_end_or_of_withdrawn_firmwar
     assert (await state(world, withdrawn))["status"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("status", ["CREATED", "PAUSED"])
+async def test_nothing_is_started_or_resumed_past_the_campaigns_end(world: World, status: str) -> None:
+    campaign = await world.campaign(status)
+    await world.sql.execute("UPDATE ota_campaigns SET end_at = now() WHERE id = $1", campaign["id"])
+    refused = await world.api.ask("POST", f"{CAMPAIGNS}/{campaign['id']}/start")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert "has ended for all devices" in refused.json()["detail"]
+    assert (await state(world, campaign))["status"] == status
+
+
 @pytest.mark.parametrize("wrong", [{"device_ids": []}, {"device_ids": ["a/b"]}, {"device_ids": ["d"] * 1001}, {"x": 1}])
 async def test_a_wrong_list_of_devices_is_refused(world: World, wrong: dict[str, object]) -> None:
     campaign = await world.campaign("RUNNING")

@@ -16,7 +16,8 @@ from pydantic import (
 from pulse.contracts.addresses import AddressWarningCode
 from pulse.contracts.names import Name
 from pulse.contracts.status import CampaignStatus, Status
-from pulse.runtime.rest import MAX_BIGINT, Body, Future, Listed, Page, Text, Timestamp, Title
+from pulse.runtime.errors import FieldFault
+from pulse.runtime.rest import MAX_BIGINT, Body, Listed, Moment, Page, Text, Timestamp, Title
 
 Rate = Annotated[StrictInt, Field(ge=1, le=600_000, description="devices per minute")]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
@@ -48,7 +49,7 @@ class NewStage(Body):
     @model_validator(mode="after")
     def one_size(self) -> Self:
         if (self.share is None) == (self.count is None):
-            raise ValueError("give exactly one of share and count")
+            raise FieldFault("share", "give exactly one of share and count")
         return self
 
 
@@ -91,7 +92,7 @@ class NewCampaign(Body):
     max_in_flight: Annotated[StrictInt | None, Field(ge=1, le=1_000_000)] = None
     ramp_start: Annotated[StrictInt | None, Field(ge=1, le=1_000_000)] = None
     ramp_factor: Annotated[StrictFloat, Field(ge=0, le=10)] = 1
-    end_at: Future | None = None
+    end_at: Moment | None = None
     stages: Annotated[list[NewStage] | None, Field(min_length=1, max_length=10)] = None
 
     @field_validator("target_group_id")
@@ -104,10 +105,10 @@ class NewCampaign(Body):
     @model_validator(mode="after")
     def stages_of_a_canary(self) -> Self:
         if self.stages is not None and self.rollout_strategy != "canary":
-            raise ValueError("stages are for the strategy canary only")
+            raise FieldFault("stages", "stages are for the strategy canary only")
         shares = sum(stage.share or 0 for stage in self.stages or [])
         if shares > 1 + 1e-9:
-            raise ValueError("the stages' shares add up to more than 1")
+            raise FieldFault("stages", "the stages' shares add up to more than 1")
         return self
 
 

@@ -19,7 +19,7 @@ from pulse.contracts.status import CampaignStatus
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Connection, Pool, transaction
 from pulse.runtime.once import Once
-from pulse.runtime.rest import like
+from pulse.runtime.rest import like, must_be_ahead
 
 DEFAULT_CANARY = [NewStage(name="canary", share=0.01)]
 LAST_STAGE = {"linear": "all", "canary": "everyone"}
@@ -27,11 +27,15 @@ LAST_STAGE = {"linear": "all", "canary": "everyone"}
 
 
 async def create(pool: Pool, who: Principal, once: Once, new: NewCampaign) -> Campaign:
-    """Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, UnknownCampaign, NotEnded, EmptyGroup, EmptyTarget."""
+    """Raises UnknownFirmware, FirmwareWithdrawn, UnknownGroup, UnknownCampaign, NotEnded, EmptyGroup, EmptyTarget.
+
+    Raises Invalid for an `end_at` that is past.
+    """
     gated = gated_stages(new)
     last = LAST_STAGE[new.rollout_strategy]
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
+        must_be_ahead(await figures_store.moment(conn), end_at=new.end_at)
         firmware = await firmware_for(conn, who, new)
         target = await target_of(conn, who, new, lock=True)
         campaign_id = await store.insert(conn, who.tenant, who.subject, new, firmware)
@@ -117,6 +121,12 @@ async def locked(
     if campaign.status not in allowed:
         raise WrongState(f"{act} is possible in {', '.join(allowed)}; campaign {campaign_id} is {campaign.status}")
     return campaign
+
+
+async def not_past_end(conn: Connection, campaign: CampaignRecord) -> None:
+    """Nothing begins, goes on or begins again after a campaign's `end_at`. Raises WrongState."""
+    if campaign.end_at is not None and campaign.end_at <= await figures_store.moment(conn):
+        raise WrongState(f"campaign {campaign.id} has ended for all devices at {campaign.end_at.isoformat()}")
 
 
 async def view(conn: Connection, who: Principal, campaign_id: int) -> View:

@@ -8,7 +8,7 @@ from campaign_svc.announce import Announcer
 from campaign_svc.campaigns import campaign_store as store
 from campaign_svc.campaigns.campaign_schemas import ControlledCampaign
 from campaign_svc.campaigns.campaign_store import CampaignRecord
-from campaign_svc.campaigns.campaigns import locked, view
+from campaign_svc.campaigns.campaigns import locked, not_past_end, view
 from campaign_svc.changes import change, note
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.auth import Principal
@@ -29,8 +29,12 @@ class Control:
         self._once = once
 
     async def start(self, campaign_id: int, reason: str | None) -> ControlledCampaign:
-        """Starts a CREATED campaign, resumes a PAUSED one. Raises CampaignNotFound, WrongState, FirmwareWithdrawn."""
+        """Starts a CREATED campaign, resumes a PAUSED one.
+
+        Raises CampaignNotFound, WrongState (also past the campaign's `end_at`), FirmwareWithdrawn.
+        """
         async with self._changing(campaign_id, "start", S.CREATED, S.PAUSED) as (conn, campaign):
+            await not_past_end(conn, campaign)
             firmware = await store.firmware(conn, self._who.tenant, campaign.firmware_version_id)
             if firmware and firmware.withdrawal:
                 raise firmware.withdrawal.refusal(firmware.version)

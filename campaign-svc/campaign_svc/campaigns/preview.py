@@ -10,14 +10,17 @@ from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Previ
 from campaign_svc.campaigns.campaign_store import Address
 from campaign_svc.campaigns.campaigns import LAST_STAGE, firmware_for, gated_stages
 from campaign_svc.campaigns.targets import nobody, target_of
+from campaign_svc.insight import figures_store
 from pulse.contracts.addresses import NEVER_ASKED
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
+from pulse.runtime.rest import must_be_ahead
 
 
 async def preview(pool: Pool, who: Principal, new: NewCampaign) -> Preview:
     """Refuses what `campaigns.create` refuses, with the same errors."""
     async with transaction(pool, who.tenant) as conn:
+        must_be_ahead(await figures_store.moment(conn), end_at=new.end_at)
         firmware = await firmware_for(conn, who, new)
         target = await target_of(conn, who, new, lock=False)
         targets = await targets_store.count(conn, who.tenant, target, firmware)

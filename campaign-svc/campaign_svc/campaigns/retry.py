@@ -1,15 +1,13 @@
 """An operator's retry: failed devices of a campaign are tried again, all or some; a completed campaign reopens."""
 
-from datetime import UTC, datetime
-
 from campaign_svc.announce import Announcer
 from campaign_svc.campaigns import campaign_store as store
 from campaign_svc.campaigns import retry_store
 from campaign_svc.campaigns.campaign_schemas import RetryAccepted
 from campaign_svc.campaigns.campaign_store import CampaignRecord
-from campaign_svc.campaigns.campaigns import locked
+from campaign_svc.campaigns.campaigns import locked, not_past_end
 from campaign_svc.changes import change, note
-from campaign_svc.refusals import WrongState, unknown_devices
+from campaign_svc.refusals import unknown_devices
 from pulse.contracts.status import CampaignStatus as S
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Connection, Pool, transaction
@@ -27,8 +25,7 @@ async def retry(
     async with transaction(pool, who.tenant) as conn:
         await once.claim(conn, who.tenant)
         campaign = await locked(conn, who, campaign_id, "retry", S.RUNNING, S.PAUSED, S.COMPLETED)
-        if campaign.end_at is not None and campaign.end_at <= datetime.now(UTC):
-            raise WrongState(f"campaign {campaign_id} has ended for all devices at {campaign.end_at.isoformat()}")
+        await not_past_end(conn, campaign)
         accepted = await _retry(conn, campaign_id, device_ids)
         if accepted:
             await _tell(conn, who, campaign, accepted)

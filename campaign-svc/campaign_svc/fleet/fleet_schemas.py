@@ -3,7 +3,16 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticKnownError
 
 from campaign_svc.campaigns.device_rows import DeviceUpdate
 from pulse.contracts.names import Name
@@ -12,7 +21,22 @@ from pulse.runtime.rest import Body, Listed, Page, Text, Timestamp, Title, Versi
 MAX_BULK = 10_000
 MAX_ATTRIBUTES = 50
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=100)]
-AttributeValue = Annotated[Text, Field(max_length=500)] | bool | int | float | None
+
+
+def _one_fault(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """One error at the attribute itself, not one for each kind that it might have been."""
+    try:
+        return check(value)
+    except ValidationError as wrong:
+        if isinstance(value, str):
+            [as_text, *_] = wrong.errors()
+            raise PydanticKnownError(as_text["type"], as_text["ctx"]) from None  # type: ignore[arg-type]
+        raise ValueError("a text of at most 500 characters, a number, true, false or null") from None
+
+
+AttributeValue = Annotated[
+    Annotated[Text, Field(max_length=500)] | bool | int | float | None, WrapValidator(_one_fault)
+]
 
 
 def _few(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 LEEWAY_SECONDS = 10
 FAR = 1e300
 """A time beyond it is none: not a number, infinite, or more than a float can hold."""
+MOST_AHEAD_SECONDS = 10 * 366 * 86_400
+"""No claim names a time further ahead: whoever does means milliseconds, and such a token would never expire."""
 ASYMMETRIC = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 
@@ -125,10 +127,11 @@ class Verifier:
 
     def _check(self, claims: dict[str, Any]) -> None:
         now = time.time()
-        if _number(claims, "exp", -FAR) + LEEWAY_SECONDS < now:
+        if _seconds(claims, "exp", now, absent=0) + LEEWAY_SECONDS < now:
             raise Unauthenticated("the token has expired or names no exp")
-        if _number(claims, "nbf", now) - LEEWAY_SECONDS > now:
+        if _seconds(claims, "nbf", now, absent=0) - LEEWAY_SECONDS > now:
             raise Unauthenticated("the token is not valid yet")
+        _seconds(claims, "iat", now, absent=0)
         audience = claims.get("aud")
         if self._settings.auth_audience not in (audience if isinstance(audience, list) else [audience]):
             raise Unauthenticated("the token is for another audience")
@@ -145,13 +148,16 @@ class Verifier:
             raise Unauthenticated("the claim sub must be a text")
         if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
             raise Unauthenticated(f"the claim {self._settings.auth_roles_claim} must be a list of texts")
-        return Principal(subject, tenant, frozenset(roles), _number(claims, "exp", inf) + LEEWAY_SECONDS)
+        return Principal(subject, tenant, frozenset(roles), float(claims["exp"]) + LEEWAY_SECONDS)
 
 
-def _number(claims: dict[str, Any], name: str, absent: float) -> float:
+def _seconds(claims: dict[str, Any], name: str, now: float, absent: float) -> float:
+    """A claim that names a moment, in seconds since 1970. Raises Unauthenticated for what is none."""
     value = claims.get(name, absent)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -FAR <= value <= FAR:
-        raise Unauthenticated(f"the claim {name} must be a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= FAR or value != int(value):
+        raise Unauthenticated(f"the claim {name} must be a whole number of seconds since 1970")
+    if value > now + MOST_AHEAD_SECONDS:
+        raise Unauthenticated(f"the claim {name} is more than ten years ahead; it is in seconds, not in milliseconds")
     return float(value)
 
 

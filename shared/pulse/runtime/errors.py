@@ -20,6 +20,17 @@ class LineError(FieldError):
     line: int
 
 
+class FieldFault(ValueError):
+    """For validators that look at several fields at once: the one that has to change (dotted), and the rule.
+
+    pydantic knows only where the whole model is; the problem's `field` is this one within it.
+    """
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(rule)
+        self.field = field
+
+
 class OtaError(Exception):
     """A refusal. `detail` is a sentence for a person; `errors` names the fields, where there are any."""
 

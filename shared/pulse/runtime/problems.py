@@ -17,6 +17,7 @@ from starlette.types import Scope
 from pulse.contracts import names
 from pulse.runtime.errors import (
     FieldError,
+    FieldFault,
     Invalid,
     OtaError,
     Replay,
@@ -144,6 +145,9 @@ async def _validation(request: Request, error: RequestValidationError) -> Respon
 def field_error(error: Mapping[str, Any]) -> FieldError:
     """One of pydantic's errors in our words: the field without its place (body, query), a stable code."""
     place = [str(part) for part in error["loc"] if part not in {"body", "query", "path", "header"}]
+    fault = error.get("ctx", {}).get("error")
+    if isinstance(fault, FieldFault):
+        place.append(fault.field)
     kind = str(error["type"])
     code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid")
     return FieldError(".".join(place) or "body", code, _words(error))

@@ -39,6 +39,19 @@ LAST_YEAR = 9998
 """Of a time in a request: the calendar's ends are infinity to the database's driver, and leave zones no room."""
 
 
+RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+TIME_RULE = "a time as RFC 3339 text with its offset, such as 2026-11-30T18:00:00Z"
+
+
+def _text(moment: object) -> object:
+    """A number would be read as seconds since 1970, or as milliseconds, by its size."""
+    if isinstance(moment, datetime) or (isinstance(moment, str) and RFC3339.fullmatch(moment)):
+        return moment
+    raise ValueError(TIME_RULE)
+
+
 def _utc(moment: datetime) -> datetime:
     if not 1970 <= moment.year <= LAST_YEAR:
         raise ValueError(f"a time from 1970 to {LAST_YEAR}")
@@ -46,12 +59,6 @@ def _utc(moment: datetime) -> datetime:
 
 
 PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
-
-
-def _ahead(moment: datetime) -> datetime:
-    if moment <= datetime.now(UTC):
-        raise ValueError("a time in the future")
-    return moment
 
 
 def _plain(number: object) -> object:
@@ -66,10 +73,9 @@ Title = Annotated[str, StringConstraints(pattern=LINE, max_length=200)]
 Version = Annotated[str, StringConstraints(pattern=VERSION, max_length=LONGEST_VERSION)]
 Timestamp = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 """RFC 3339 in UTC with six fractional digits."""
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A time in a request: its offset must be named."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_utc)]
+"""A time in a request: RFC 3339 text, its offset named. No form can ask for the future: see `must_be_ahead`."""
 MAX_BIGINT = 2**63 - 1
-Future = Annotated[Moment, AfterValidator(_ahead)]
 PLAIN = BeforeValidator(_plain)
 """For a number in a path: decimal digits and nothing else."""
 RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT), PLAIN, Path()]
@@ -84,6 +90,18 @@ def _fits(part: object) -> bool:
     if isinstance(part, int):
         return abs(part) <= MAX_BIGINT
     return isinstance(part, str) and is_storable(part)
+
+
+def must_be_ahead(now: datetime, **moments: datetime | None) -> None:
+    """Refuses moments that are not after `now`, by their fields' names. Raises Invalid.
+
+    Not part of a form: the clock is looked at when the request's idempotency key is known not to be used yet, or a
+    repeat would be refused for what was right when it was done.
+    """
+    past = [name for name, moment in moments.items() if moment is not None and moment <= now]
+    if past:
+        errors = tuple(FieldError(name, Invalid.code, "a time in the future") for name in past)
+        raise Invalid(f"{past[0]}: a time in the future", errors=errors)
 
 
 class Page(Body):

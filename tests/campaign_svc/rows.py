@@ -92,7 +92,8 @@ class Fleet:
 
     async def campaign(self, devices: int = 0, *, gates: tuple[Gate, ...] = (), prefix: str = "d", **given: Any) -> int:
         """A campaign of devices d0, d1, …, all PENDING, the first ones in its gated stages; it is started just now."""
-        needed = {"firmware_version_id": await self.firmware(), "tenant_id": TENANT, "started_at": datetime.now(UTC)}
+        started = None if given.get("status") == "CREATED" else datetime.now(UTC)
+        needed = {"firmware_version_id": await self.firmware(), "tenant_id": TENANT, "started_at": started}
         fields = CAMPAIGN | needed | given
         names, places = ", ".join(fields), ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         number: int = await self.pool.fetchval(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign_svc.engine.gates import gate, needed_successes
+from campaign_svc.engine.gates import gate, is_stuck, needed_successes
 from campaign_svc.engine.judge import Change, Ended, StageMoved, StagePassed, completed, judge
 from campaign_svc.engine.live import Firmware, LiveCampaign, Stage, StageStatus
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes
@@ -215,6 +215,45 @@ def test_a_gate_neither_opens_too_early_nor_fails_while_it_can_be_reached(
     if total:
         assert (status is G.PASSED) == (succeeded >= needed_successes(at))
         assert (status is G.FAILED) == (succeeded + pending < needed_successes(at))
+
+
+@given(
+    share=st.floats(0, 1),
+    succeeded=st.integers(0, 50),
+    failed=st.integers(0, 5),
+    at_work=st.integers(0, 5),
+    offline=st.integers(0, 5),
+    refused=st.integers(0, 5),
+    retry=st.integers(0, 3),
+    again=st.integers(0, 3),
+    turn=st.integers(0, 1),
+)
+def test_a_gate_is_stuck_when_it_would_not_open_even_if_all_that_are_not_held_back_succeeded(
+    share: float,
+    succeeded: int,
+    failed: int,
+    at_work: int,
+    offline: int,
+    refused: int,
+    retry: int,
+    again: int,
+    turn: int,
+) -> None:
+    held = offline + refused
+    counts = {"SUCCESS": succeeded, "FAILED": failed, "INSTALLING": at_work, "QUEUED": again, "SKIPPED": 2}
+    waits = {"PENDING": held + retry + turn, "offline": offline, "refused": refused, "retry": retry}
+    best = {"SUCCESS": succeeded + at_work + retry + turn, "FAILED": failed, "PENDING": held + again}
+    now = gated(counts | waits, min_success=share)
+    never_opens = gate(gated(best, min_success=share, soak_seconds=0), NOW)[0] is G.RUNNING
+    assert is_stuck(now, again) == (never_opens and turn == 0)
+    assert not is_stuck(replace(now, approved=True), again)
+    assert not is_stuck(replace(now, gate=False), again)
+    assert not is_stuck(replace(now, status=G.SOAKING), again)
+
+
+def test_a_running_gate_that_an_approver_opened_is_passed() -> None:
+    assert gate(gated({"SUCCESS": 5, "PENDING": 5}, approved=True), NOW)[0] is G.PASSED
+    assert gate(gated({"SUCCESS": 5, "FAILED": 5}, approved=True), NOW)[0] is G.PASSED
 
 
 @pytest.mark.parametrize(("share", "devices", "needed"), [(0.95, 20, 19), (0.95, 1, 1), (0.9, 10, 9), (0.07, 100, 7)])

@@ -86,7 +86,7 @@ async def test_the_list_tells_all_that_lives_and_then_only_what_changed(fleet: F
         assert changed == {
             "id": two, "status": "RUNNING", "epoch": 1, "succeeded": 1, "failed": 0, "total_devices": 1,
             "status_breakdown": first.data["campaigns"][0]["status_breakdown"] | {"PENDING": 0, "SUCCESS": 1},
-            "actual_rate": None,
+            "actual_rate": 0.0,
         }  # fmt: skip
         new = await fleet.campaign(1, status="CREATED")
         assert [campaign["id"] for campaign in (await reader.next("campaigns")).data["campaigns"]] == [new]

@@ -140,7 +140,10 @@ async def retry_failed(
 async def approve(
     campaign_id: RowId, number: StageNumber, who: Approver, pool: Database, once: OnlyOnce, body: Reason = NO_REASON
 ) -> Campaign:
-    """Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on)."""
+    """Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on).
+
+    A gate that is still to be reached (RUNNING) opens too, if `reason` says why: 422 without one.
+    """
     return await approval.approve(pool, who, once, campaign_id, number, body.reason)
 
 

@@ -153,6 +153,16 @@ class Stage(BaseModel):
     soak_until: Timestamp | None
     approved_by: str | None
     approved_at: Timestamp | None
+    needed: Annotated[
+        int | None, Field(description="updated devices at which the gate is reached, 0 or more; null: there is no gate")
+    ]
+    stuck_since: Annotated[
+        Timestamp | None,
+        Field(
+            description="since when the gate cannot open by itself: each device has had its turn, and too few would be"
+            " updated without those that are offline or that the broker refuses; null: it can. Known within 5 seconds"
+        ),
+    ]
 
 
 class StatusReason(BaseModel):

@@ -18,8 +18,8 @@ COLUMNS = """id, name, firmware_version_id, firmware_version, firmware_device_ty
     attempt_timeout_seconds, max_in_flight, ramp_start, ramp_factor, end_at, status, epoch, current_stage,
     status_reason_code, status_reason_detail, status_reason_by, status_reason_at, created_at, created_by, started_at,
     completed_at, promised_at, slow_since"""
-STAGE = """campaign_id, number, name, share, device_count, rollout_rate, soak_seconds, min_success, approval, status,
-    soak_until, approved_by, approved_at"""
+STAGE = """campaign_id, number, name, share, device_count, rollout_rate, gate, soak_seconds, min_success, approval,
+    status, soak_until, approved_by, approved_at, stuck_since"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ class StageRecord:
     share: float | None
     device_count: int | None
     rollout_rate: int
+    gate: bool
     soak_seconds: int
     min_success: float
     approval: bool
@@ -78,6 +79,7 @@ class StageRecord:
     soak_until: datetime | None
     approved_by: str | None
     approved_at: datetime | None
+    stuck_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +187,12 @@ SLOW = "status = 'RUNNING' AND slow_since IS NOT NULL"
 ASKS = """status = 'RUNNING' AND EXISTS (
     SELECT FROM ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage
        AND s.status = 'AWAITING_APPROVAL' AND s.approved_at IS NULL)"""
+STUCK = """status = 'RUNNING' AND EXISTS (
+    SELECT FROM ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage
+       AND s.status = 'RUNNING' AND s.stuck_since IS NOT NULL AND s.approved_at IS NULL)"""
 _WANTED = f"""tenant_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR name ILIKE $3)
     AND ($4::bigint IS NULL OR firmware_version_id = $4)
-    AND (NOT $5 OR {ABORTED_LATELY} OR {STOPPED} OR {SLOW} OR {ASKS})"""
+    AND (NOT $5 OR {ABORTED_LATELY} OR {STOPPED} OR {SLOW} OR {ASKS} OR {STUCK})"""
 Filter = tuple[str, str | None, str | None, int | None, bool]
 """Tenant, status, LIKE pattern of the name, firmware version (None: any), and whether only what waits for a person."""
 

@@ -16,6 +16,7 @@ from campaign_svc.campaigns.campaign_schemas import (
     TargetOf,
 )
 from campaign_svc.campaigns.campaign_store import CampaignRecord, Counters, StageRecord
+from campaign_svc.engine.gates import needed
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, e_value
 from campaign_svc.insight.figures_store import Figures
 from campaign_svc.insight.forecast import Ahead, actual_rate, eta, throughput
@@ -119,6 +120,7 @@ class View:
 
     def _stage(self, stage: StageRecord) -> Stage:
         breakdown = {status: self._of_stage(stage.number, status) for status in Status}
+        updatable = sum(breakdown.values()) - breakdown[Status.SKIPPED]
         return Stage(
             number=stage.number,
             name=stage.name,
@@ -134,6 +136,8 @@ class View:
             soak_until=stage.soak_until,
             approved_by=stage.approved_by,
             approved_at=stage.approved_at,
+            needed=needed(stage.min_success, updatable) if stage.gate else None,
+            stuck_since=stage.stuck_since if stage.approved_at is None else None,
         )
 
     def _target_of(self) -> TargetOf | None:

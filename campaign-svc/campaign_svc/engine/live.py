@@ -24,7 +24,10 @@ class StageStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A share of the campaign's devices. `rate` in devices per second; `counts` by counter (a status, mostly)."""
+    """A share of the campaign's devices. `rate` in devices per second; `counts` by counter (a status, mostly).
+
+    `stuck`: its gate was found to be in need of devices that are held back.
+    """
 
     number: int
     rate: float
@@ -37,6 +40,7 @@ class Stage:
     soak_until: datetime | None
     due: bool
     counts: Mapping[str, int]
+    stuck: bool = False
 
     @property
     def updatable(self) -> int:

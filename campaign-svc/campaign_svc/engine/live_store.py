@@ -82,10 +82,11 @@ async def _read(conn: Connection, query: str, campaign_id: int, grace: float) ->
     counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
     for counter in await conn.fetch(_COUNTERS, campaign_id):
         counts[counter["stage"]][counter["counter"]] = counter["n"]
-    return _campaign(row, tuple(_stage(stage, counts[stage["number"]]) for stage in stages))
+    return _campaign(row, tuple(stage_of(stage, counts[stage["number"]]) for stage in stages))
 
 
-def _stage(row: Record, counts: dict[str, int]) -> Stage:
+def stage_of(row: Record, counts: dict[str, int]) -> Stage:
+    """A row of ota_campaign_stages, with whether one of its devices is `due`."""
     return Stage(
         number=row["number"],
         rate=row["rollout_rate"] / 60,
@@ -98,6 +99,7 @@ def _stage(row: Record, counts: dict[str, int]) -> Stage:
         soak_until=row["soak_until"],
         due=bool(row["due"]),
         counts=counts,
+        stuck=row["stuck_since"] is not None,
     )
 
 

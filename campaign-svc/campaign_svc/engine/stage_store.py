@@ -11,7 +11,8 @@ async def move(
 ) -> None:
     """The stage is elsewhere on its way."""
     await conn.execute(
-        "UPDATE ota_campaign_stages SET status = $3, soak_until = $4 WHERE campaign_id = $1 AND number = $2",
+        """UPDATE ota_campaign_stages SET status = $3, soak_until = $4, stuck_since = NULL
+            WHERE campaign_id = $1 AND number = $2""",
         campaign_id,
         number,
         status.value,

@@ -1,10 +1,10 @@
-"""What is kept of the past is brought up to date every second: histories, who is slow, folded counts."""
+"""What is kept of the past is brought up to date every second: histories, who is slow or stuck, folded counts."""
 
 import asyncio
 
 import structlog
 
-from campaign_svc.insight import fleet_size, fold_store, history, slowness
+from campaign_svc.insight import fleet_size, fold_store, history, slowness, stuck
 from campaign_svc.metrics import OUTAGES, RACES
 from pulse.runtime import db
 from pulse.runtime.db import Pool
@@ -27,6 +27,7 @@ async def keep(pool: Pool, stop: asyncio.Event) -> None:
             await history.record_due(pool)
             if turn % SELDOM == 0:
                 await slowness.note(pool)
+                await stuck.note(pool)
                 await fold_store.fold(pool)
                 await fleet_size.measure(pool)
         except db.RACES as error:

@@ -8,15 +8,19 @@ from campaign_svc.campaigns.campaign_schemas import Campaign, FailureReason, Fir
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.rest import Body, Timestamp
 
-Why = Literal["approval", "gate_failed", "gate_passed", "aborted", "firmware_withdrawn", "restored", "slow"]
+Why = Literal[
+    "approval", "gate_stuck", "gate_failed", "gate_passed", "aborted", "firmware_withdrawn", "restored", "slow"
+]
 
 
 class Waiting(BaseModel):
     """A campaign that waits for a person.
 
-    `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an
-    approver let it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last
-    three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+    `approval`: a gate asks for it. `gate_stuck`: a gate cannot open by itself for now, since too few devices would be
+    updated without those that are offline or that the broker refuses; an approver may open it with a reason.
+    `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an approver let it pass the gate
+    that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days. `slow`: it could
+    send, and has been below 80 % of its rate for a minute or more.
     """
 
     campaign_id: int

@@ -9,17 +9,27 @@ from campaign_svc.campaigns.campaign_store import (
     COLUMNS,
     SLOW,
     STOPPED,
+    STUCK,
     CampaignRecord,
     Firmware,
 )
 from pulse.runtime.db import Connection
 
 _CURRENT = "ota_campaign_stages s WHERE s.campaign_id = ota_campaigns.id AND s.number = current_stage"
+_COUNTED = """(SELECT coalesce(sum(k.n), 0) FROM ota_campaign_counters k
+        WHERE k.campaign_id = s.campaign_id AND k.stage = s.number AND k.counter IN ({}))"""
 _WAITING = f"""
 SELECT id AS campaign_id, name, 'approval' AS why, coalesce(s.soak_until, promised_at) AS since,
        'stage ' || s.stage AS detail
   FROM ota_campaigns CROSS JOIN LATERAL (SELECT s.soak_until, s.name AS stage FROM {_CURRENT}) s
  WHERE tenant_id = $1 AND {ASKS}
+UNION ALL
+SELECT id, name, 'gate_stuck', s.stuck_since,
+       format('stage %s: %s devices are updated, %s are offline or refused', s.stage, s.updated, s.held)
+  FROM ota_campaigns CROSS JOIN LATERAL (
+      SELECT s.stuck_since, s.name AS stage, {_COUNTED.format("'SUCCESS'")} AS updated,
+             {_COUNTED.format("'offline', 'refused'")} AS held FROM {_CURRENT}) s
+ WHERE tenant_id = $1 AND {STUCK}
 UNION ALL
 SELECT id, name, CASE WHEN passed THEN 'gate_passed' ELSE status_reason_code END,
        CASE WHEN passed THEN s.approved_at ELSE status_reason_at END,

@@ -150,6 +150,8 @@ export interface paths {
         /**
          * Approve
          * @description Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on).
+         *
+         *     A gate that is still to be reached (RUNNING) opens too, if `reason` says why: 422 without one.
          */
         post: operations["approve_stage"];
         delete?: never;
@@ -1472,6 +1474,16 @@ export interface components {
             approved_by: string | null;
             /** Approved At */
             approved_at: string | null;
+            /**
+             * Needed
+             * @description updated devices at which the gate is reached, 0 or more; null: there is no gate
+             */
+            needed: number | null;
+            /**
+             * Stuck Since
+             * @description since when the gate cannot open by itself: each device has had its turn, and too few would be updated without those that are offline or that the broker refuses; null: it can. Known within 5 seconds
+             */
+            stuck_since: string | null;
         };
         /**
          * Status
@@ -1488,7 +1500,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "operator" | "abort_ratio" | "abort_sequential" | "gate_failed" | "firmware_withdrawn" | "restored";
+            code: "operator" | "abort_ratio" | "abort_sequential" | "gate_failed" | "firmware_withdrawn" | "restored" | "nobody_updated";
             /** Detail */
             detail: string | null;
             /** By */
@@ -1579,9 +1591,11 @@ export interface components {
          * Waiting
          * @description A campaign that waits for a person.
          *
-         *     `approval`: a gate asks for it. `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an
-         *     approver let it pass the gate that failed, and it has not been resumed. `aborted`: by its own rule, within the last
-         *     three days. `slow`: it could send, and has been below 80 % of its rate for a minute or more.
+         *     `approval`: a gate asks for it. `gate_stuck`: a gate cannot open by itself for now, since too few devices would be
+         *     updated without those that are offline or that the broker refuses; an approver may open it with a reason.
+         *     `gate_failed`, `firmware_withdrawn`, `restored`: paused by that. `gate_passed`: an approver let it pass the gate
+         *     that failed, and it has not been resumed. `aborted`: by its own rule, within the last three days. `slow`: it could
+         *     send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
             /** Campaign Id */
@@ -1592,7 +1606,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "approval" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
+            why: "approval" | "gate_stuck" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
             /**
              * Since
              * Format: date-time

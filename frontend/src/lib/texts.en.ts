@@ -175,6 +175,11 @@ export const t = {
     completeAll: (n: number, took: number) => `${n === 1 ? "" : "All "}${devices(n)} updated in ${span(took)}.`,
     completeSome: (ok: number, failed: number, took: number) => `${count(ok)} updated, ${count(failed)} failed, in ${span(took)}.`,
     completeNone: "No device had to be updated.",
+    completeNobody: "Nobody was updated",
+    completeNobodySays: (failed: number, skipped: number) => `It has ended: ${count(failed)} failed, ${count(skipped)} skipped. The timeline says why they were skipped.`,
+    stuck: "The gate cannot open by itself",
+    stuckSays: (stage: string, updated: number, needed: number, who: string) =>
+      `${count(updated)} of the ${count(needed)} devices that ${stage} needs are updated, and the rest is held back${who ? ` (${who})` : ""}. They are tried again; or an approver opens the gate.`,
     finishedOf: (done: number, of: number) => `${count(done)} of ${count(of)} finished`,
   },
 
@@ -246,6 +251,9 @@ export const t = {
     gateWantsApproval: ", then approval",
     rest: "the rest",
     approve: "Approve",
+    openEarly: "Open the gate",
+    openEarlyTitle: (stage: string) => `Open the gate of ${stage}?`,
+    missing: (updated: number, needed: number) => `${count(updated)} of ${count(needed)} needed are updated.`,
     letPass: "Let it pass",
     letPassTitle: (stage: string) => `Let ${stage} pass?`,
     approveTitle: (stage: string) => `Approve ${stage}?`,
@@ -311,6 +319,7 @@ export const t = {
   timeline: {
     title: "What happened",
     system: "by itself",
+    openedEarly: "Gate opened before it was reached",
     by: (who: string) => `by ${who}`,
     events: {
       created: "Created",
@@ -398,6 +407,7 @@ export const t = {
     since: (at: string) => `since ${moment(at)}`,
     why: {
       approval: "Needs approval",
+      gate_stuck: "Gate cannot open by itself",
       gate_failed: "Stopped at a gate",
       gate_passed: "Gate passed, not resumed yet",
       aborted: "Aborted by its rule",
@@ -407,6 +417,7 @@ export const t = {
     },
     whySays: {
       approval: "A stage is done and waits for an approver.",
+      gate_stuck: "Its last devices are offline or refused; an approver may open it.",
       gate_failed: "Too few devices of a stage were updated.",
       gate_passed: "An operator resumes it to go on.",
       aborted: "Too many devices failed.",

@@ -25,6 +25,8 @@ export function stage(some: Partial<Stage> = {}): Stage {
     soak_until: null,
     approved_by: null,
     approved_at: null,
+    needed: null,
+    stuck_since: null,
     ...some,
   };
 }

@@ -30,6 +30,17 @@ describe("a running campaign", () => {
     expect(verdict(campaign({ failed: 1, succeeded: 1 }), NOW).title).toBe("Going well");
   });
 
+  test("whose gate needs devices that are offline says so, until an approver has opened it", () => {
+    const held = { status_breakdown: counts({ SUCCESS: 94, PENDING: 6 }), waiting: { offline: 6, refused: 0, retry: 0 } };
+    const one = { ...held, min_success: 0.95, needed: 95, stuck_since: at(-60) };
+    expect(verdict({ ...canary(one), ...held }, NOW)).toEqual({
+      mood: "warn",
+      title: "The gate cannot open by itself",
+      says: "94 of the 95 devices that Canary needs are updated, and the rest is held back (6 offline). They are tried again; or an approver opens the gate.",
+    });
+    expect(verdict({ ...canary({ ...one, approved_at: at(-1), approved_by: "ada" }), ...held }, NOW).title).toBe("Waits for 6 offline devices");
+  });
+
   const behind = { actual_rate: 500, stages: [stage({ status_breakdown: counts({ PENDING: 5000 }) })], status_breakdown: counts({ PENDING: 5000 }) };
 
   test("below 80 % of its promise is slow, for devices that wait", () => {
@@ -167,4 +178,10 @@ describe("a complete campaign", () => {
   test("in which every device was skipped says that nothing was to be done", () => {
     expect(verdict(campaign({ ...done, status_breakdown: counts({ SKIPPED: 1000 }) }), NOW).says).toBe("No device had to be updated.");
   });
+});
+
+test("a campaign that has ended without one update is not shown as a success", () => {
+  const reason = { code: "nobody_updated" as const, detail: "no device was updated: 0 failed, 40 skipped (40 superseded)", by: null, at: at(-1) };
+  const ended = campaign({ status: "COMPLETED", completed_at: at(-1), status_reason: reason, status_breakdown: counts({ SKIPPED: 40 }) });
+  expect(verdict(ended, NOW)).toEqual({ mood: "warn", title: "Nobody was updated", says: "It has ended: 0 failed, 40 skipped. The timeline says why they were skipped." });
 });

@@ -34,7 +34,10 @@ export function abortStanding(campaign: Campaign) {
 }
 
 /** An approver has opened the gate; the stage passes when the running campaign is judged next. */
-export const isLetPass = (stage: Stage) => stage.approved_at !== null && (stage.status === "FAILED" || stage.status === "AWAITING_APPROVAL");
+export const isLetPass = (stage: Stage) => stage.approved_at !== null && (stage.status === "FAILED" || stage.status === "AWAITING_APPROVAL" || stage.status === "RUNNING");
+
+/** The server has found that its gate needs devices that are offline or refused. */
+export const isStuck = (stage: Stage) => stage.status === "RUNNING" && stage.stuck_since !== null && stage.approved_at === null;
 
 export function verdict(campaign: Campaign, now: number): Verdict {
   switch (campaign.status) {
@@ -86,6 +89,8 @@ const manyFail = ({ failed, succeeded }: Campaign) => failed > 1 && failed / (fa
 function complete(campaign: Campaign): Verdict {
   const took = seconds(campaign.started_at, Date.parse(campaign.completed_at ?? campaign.created_at));
   const all = updatable(campaign.status_breakdown);
+  const reason = campaign.status_reason;
+  if (reason?.code === "nobody_updated") return { mood: "warn", title: t.verdict.completeNobody, says: t.verdict.completeNobodySays(campaign.failed, campaign.status_breakdown.SKIPPED ?? 0) };
   if (all === 0) return { mood: "calm", title: t.verdict.complete, says: t.verdict.completeNone };
   const says = campaign.failed === 0 ? t.verdict.completeAll(campaign.succeeded, took) : t.verdict.completeSome(campaign.succeeded, campaign.failed, took);
   return { mood: manyFail(campaign) ? "warn" : "well", title: t.verdict.complete, says };
@@ -100,6 +105,7 @@ function running(campaign: Campaign, now: number): Verdict {
     const next = campaign.stages[campaign.current_stage + 1];
     return { mood: "warn", title: t.verdict.approval, says: t.verdict.approvalSays(t.stageName(stage.name), next ? t.stageName(next.name) : null) };
   }
+  if (stage && isStuck(stage)) return { mood: "warn", title: t.verdict.stuck, says: t.verdict.stuckSays(t.stageName(stage.name), stage.status_breakdown.SUCCESS ?? 0, stage.needed ?? 0, parts(campaign)) };
   if (stage?.status === "RUNNING" && nothingToSend(campaign)) return waits(campaign);
   if (stage && isSlow(campaign, stage, now)) {
     return { mood: "warn", title: t.verdict.slow, says: t.verdict.slowSays(campaign.actual_rate ?? 0, stage.rollout_rate) + whySlow(campaign, stage) };

@@ -80,6 +80,7 @@ function Figure({ name, value, note, to, bad }: { name: string; value: string; n
 
 const WHY: Record<Overview["waiting"][number]["why"], LucideIcon> = {
   approval: ShieldQuestion,
+  gate_stuck: ShieldQuestion,
   gate_failed: ShieldAlert,
   gate_passed: ShieldCheck,
   aborted: CircleAlert,
@@ -102,7 +103,7 @@ function WaitsForYou({ waiting }: { waiting: Overview["waiting"] }) {
       <ul>
         {waiting.map((item) => {
           const Icon = WHY[item.why];
-          const calm = item.why === "approval" || item.why === "gate_passed";
+          const calm = item.why === "approval" || item.why === "gate_stuck" || item.why === "gate_passed";
           return (
             <li key={`${item.campaign_id}${item.why}`} className="relative flex items-center gap-3.5 border-t border-line px-4 py-3 transition-colors hover:bg-sunken sm:px-5">
               <span className={cn("grid size-8 shrink-0 place-items-center rounded-lg", calm ? "bg-flight-tint text-flight-text" : "bg-failed-tint text-failed-text")}><Icon aria-hidden className="size-4" /></span>

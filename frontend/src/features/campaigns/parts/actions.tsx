@@ -13,7 +13,7 @@ import { isLetPass } from "../verdict";
 import { RateDialog } from "./rate-dialog";
 import { ReasonDialog, ReasonField } from "./reason-dialog";
 
-/** What the state of a campaign allows; past its `end_at` the server refuses another try, of a withdrawn firmware any. */
+/** What the state of a campaign allows; past its `end_at` the server refuses to start it and another try, of a withdrawn firmware any. */
 export const allowed = ({ status, failed, total_devices, succeeded, firmware_withdrawal }: Campaign) => ({
   start: (status === "CREATED" || status === "PAUSED") && !firmware_withdrawal,
   pause: status === "RUNNING",

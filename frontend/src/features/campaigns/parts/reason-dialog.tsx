@@ -8,8 +8,8 @@ import { t } from "@/lib/texts.en";
 /** The API takes no longer one. */
 const LONGEST = 500;
 
-export function ReasonField({ value, onChange }: { value: string; onChange: (reason: string) => void }) {
-  return <TextField label={`${t.why.label} (${t.optional})`} hint={t.why.hint} maxLength={LONGEST} autoComplete="off" value={value} onChange={(event) => onChange(event.target.value)} />;
+export function ReasonField({ value, onChange, needed = false }: { value: string; onChange: (reason: string) => void; needed?: boolean }) {
+  return <TextField label={needed ? t.why.label : `${t.why.label} (${t.optional})`} required={needed} hint={t.why.hint} maxLength={LONGEST} autoComplete="off" value={value} onChange={(event) => onChange(event.target.value)} />;
 }
 
 interface Props {
@@ -19,6 +19,8 @@ interface Props {
   says: string;
   go: string;
   busy: boolean;
+  /** Without a reason the server refuses. */
+  needed?: boolean;
   onGo: (reason: string) => void;
 }
 
@@ -30,7 +32,7 @@ export function ReasonDialog({ open, onOpenChange, title, says, ...form }: Props
   );
 }
 
-function ReasonForm({ go, busy, onGo, cancel }: Pick<Props, "go" | "busy" | "onGo"> & { cancel: () => void }) {
+function ReasonForm({ go, busy, needed = false, onGo, cancel }: Pick<Props, "go" | "busy" | "needed" | "onGo"> & { cancel: () => void }) {
   const [reason, setReason] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -38,10 +40,10 @@ function ReasonForm({ go, busy, onGo, cancel }: Pick<Props, "go" | "busy" | "onG
   };
   return (
     <form onSubmit={submit}>
-      <ReasonField value={reason} onChange={setReason} />
+      <ReasonField value={reason} onChange={setReason} needed={needed} />
       <div className="mt-5 flex justify-end gap-2">
         <Button onClick={cancel}>{t.cancel}</Button>
-        <Button kind="primary" type="submit" disabled={busy}>
+        <Button kind="primary" type="submit" disabled={busy || (needed && reason.trim() === "")}>
           {go}
         </Button>
       </div>

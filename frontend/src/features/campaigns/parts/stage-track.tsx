@@ -11,7 +11,7 @@ import { aMinute, chosenShare, share } from "@/lib/format";
 import { finished, meant, updatable } from "@/lib/status";
 import { t } from "@/lib/texts.en";
 import { useApprove } from "../queries";
-import { isLetPass } from "../verdict";
+import { isLetPass, isStuck } from "../verdict";
 import { ReasonDialog } from "./reason-dialog";
 
 export function StageTrack({ campaign, now }: { campaign: Campaign; now: number }) {
@@ -67,7 +67,7 @@ function StageBox({ stage, campaign, now }: { stage: Stage; campaign: Campaign; 
         <span>{t.stages.of(done, total)}</span>
         <span>{detail(stage, campaign, now)}</span>
       </div>
-      {at && APPROVABLE.has(stage.status) && (running || campaign.status === "PAUSED") && <Approval stage={stage} campaign={campaign} />}
+      {at && (APPROVABLE.has(stage.status) || isStuck(stage) || isLetPass(stage)) && (running || campaign.status === "PAUSED") && <Approval stage={stage} campaign={campaign} />}
     </li>
   );
 }
@@ -112,6 +112,7 @@ function detail(stage: Stage, campaign: Campaign, now: number): string {
   if (stage.status === "SOAKING" && stage.soak_until) return t.stages.soaking((Date.parse(stage.soak_until) - now) / 1000);
   if (stage.status === "FAILED") return t.stages.failed(stage.min_success);
   if (stage.status === "AWAITING_APPROVAL" && !isLetPass(stage)) return t.stages.approver;
+  if (isStuck(stage)) return t.stages.missing(stage.status_breakdown.SUCCESS ?? 0, stage.needed ?? 0);
   if (stage.status === "RUNNING" && !last) return `${aMinute(stage.rollout_rate)} · ${chosenShare(stage.min_success)} to pass`;
   return aMinute(stage.rollout_rate);
 }
@@ -123,21 +124,23 @@ function Approval({ stage, campaign }: { stage: Stage; campaign: Campaign }) {
   if (isLetPass(stage)) return <p className="mt-3 text-xs font-medium text-success-text">{t.stages.passedBy(stage.approved_by, campaign.status === "PAUSED")}</p>;
   if (!may.approve) return null;
   const failed = stage.status === "FAILED";
+  const stuck = isStuck(stage);
   const next = campaign.stages[stage.number + 1];
   const says = next ? t.stages.opens(t.stageName(next.name), updatable(next.status_breakdown)) : "";
   const go = (reason: string) => approve.mutate({ number: stage.number, reason }, { onSettled: () => setAsking(false) });
   return (
     <div className="mt-3 flex flex-wrap items-center gap-3">
       <Button kind="primary" size="small" onClick={() => setAsking(true)}>
-        {failed ? t.stages.letPass : t.stages.approve}
+        {stuck ? t.stages.openEarly : failed ? t.stages.letPass : t.stages.approve}
       </Button>
       {failed && <span className="text-xs text-ink-2">{t.stages.passNote}</span>}
       <ReasonDialog
         open={asking}
         onOpenChange={setAsking}
-        title={failed ? t.stages.letPassTitle(t.stageName(stage.name)) : t.stages.approveTitle(t.stageName(stage.name))}
-        says={failed ? `${says} ${t.stages.passNote}` : says}
-        go={failed ? t.stages.letPass : t.stages.approve}
+        title={(stuck ? t.stages.openEarlyTitle : failed ? t.stages.letPassTitle : t.stages.approveTitle)(t.stageName(stage.name))}
+        says={stuck ? `${t.stages.missing(stage.status_breakdown.SUCCESS ?? 0, stage.needed ?? 0)} ${says}` : failed ? `${says} ${t.stages.passNote}` : says}
+        go={stuck ? t.stages.openEarly : failed ? t.stages.letPass : t.stages.approve}
+        needed={stuck}
         busy={approve.isPending}
         onGo={go}
       />

@@ -16,7 +16,7 @@ export function TimelineCard({ campaign }: { campaign: Campaign }) {
           <li key={`${entry.at}${entry.event}`} className="relative">
             <span aria-hidden className="absolute top-1.5 -left-[1.2rem] size-1.75 rounded-full bg-ink-3" />
             <div className="flex justify-between gap-4">
-              <span className="font-medium">{t.timeline.event(entry.event)}</span>
+              <span className="font-medium">{isEarly(entry) ? t.timeline.openedEarly : t.timeline.event(entry.event)}</span>
               <time dateTime={entry.at} title={exactly(entry.at)} className="text-ink-3">
                 {moment(entry.at)}
               </time>
@@ -34,5 +34,9 @@ function about({ event, detail }: TimelineEntry, campaign: Campaign): string {
   const rate = typeof detail.rate_per_minute === "number" ? aMinute(detail.rate_per_minute) : undefined;
   const device = typeof detail.device_id === "string" ? detail.device_id : undefined;
   const taken = event === "taken_in" && typeof detail.devices === "number" ? devices(detail.devices) : undefined;
-  return [stage, rate, device, taken].filter(Boolean).join(", ");
+  const early = isEarly({ detail }) ? t.stages.missing(Number(detail.succeeded), Number(detail.needed)) : undefined;
+  return [stage, rate, device, taken, early].filter(Boolean).join(", ");
 }
+
+/** An approver has opened a gate that had not been reached; the numbers are those of that moment. */
+const isEarly = ({ detail }: Pick<TimelineEntry, "detail">) => detail.gate === "RUNNING";

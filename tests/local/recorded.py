@@ -1,6 +1,7 @@
 """Answers of the API about a campaign of three stages, as the live view gets them."""
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from local_stack.watch.follow import Watched
@@ -21,7 +22,8 @@ def stage(number: int, total: int, status: str = "WAITING", **facts: Any) -> dic
     """A stage whose devices are PENDING unless `facts` count them in another state."""
     counts = {name: facts.pop(name, 0) for name in STATUSES}
     counts["PENDING"] = total - sum(counts.values())
-    gate = {"soak_seconds": 60, "min_success": 0.8, "approval": False, "soak_until": None}
+    needed = ceil(0.8 * (total - counts["SKIPPED"]) - 1e-9)
+    gate = {"soak_seconds": 60, "min_success": 0.8, "approval": False, "soak_until": None, "needed": needed}
     return {
         "number": number,
         "name": ("canary", "early", "everyone")[number],

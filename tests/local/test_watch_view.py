@@ -166,6 +166,14 @@ def test_stage_says_what_its_gate_waits_for(told: dict[str, Any], said: str) -> 
     assert where(told, reading(campaign([told, stage(1, 90)]))) == said
 
 
+def test_a_gate_that_cannot_open_by_itself_is_told_with_who_may_open_it() -> None:
+    stuck = stage(0, 10, "RUNNING", SUCCESS=7, stuck_since="2026-11-24T11:59:30.000000Z")
+    seen = reading(campaign([stuck, stage(1, 90)]))
+    said = "cannot open by itself, needs devices that are held back: an approver may open it"
+    assert where(stuck, seen) == f"7 succeeded; 8 of 10 must succeed, 1:00 soak; {said}"
+    assert said in plain(watched(seen))
+
+
 def test_last_stage_has_no_gate_and_is_done_with_the_campaign() -> None:
     last = stage(0, 10, "RUNNING", SUCCESS=10)
     assert where(last, reading(campaign([last]))) == "rolling out"
@@ -188,12 +196,20 @@ def test_clock_reads_as_people_say_it(seconds: float, said: str) -> None:
             {"failing_devices": 12},
             12 / 21,
             "yellow",
-            "(more than 10% failing is 1.25 times as likely as not; it stops at 20 times)",
+            "(20% sure that more than 10% fail; it stops when 95% sure)",
         ),
         ({"failing_devices": 25}, 1.0, "red", "stops at 21"),
         ({"abort_at": None}, 0.0, "green", "no number of failures would stop it yet"),
-        ({"e_value": 1e-9}, 0.0, "green", "is under 0.01 times as likely as not"),
-        ({"status": "COMPLETED"}, 0.0, "green", "have failed an attempt (more than 10% failing is 1.25 times"),
+        ({"e_value": 1e-9}, 0.0, "green", "(no sign yet that more than 10% fail; it stops when 95% sure)"),
+        ({"e_value": 1.0}, 0.0, "green", "(no sign yet that more than 10% fail;"),
+        ({"e_value": 19.99}, 0.0, "green", "(94% sure that more than 10% fail; it stops when 95% sure)"),
+        (
+            {"e_value": 20.0, "abort_confidence": 0.9999},
+            0.0,
+            "green",
+            "(95% sure that more than 10% fail; it stops when 99.99% sure)",
+        ),
+        ({"status": "COMPLETED"}, 0.0, "green", "have failed an attempt (20% sure that more than 10% fail"),
         (
             {"abort_rule": "ratio", "e_value": None, "failed": 5, "succeeded": 45, "abort_at": 6},
             5 / 6,
@@ -218,8 +234,19 @@ def test_distance_to_the_abort_line_is_told_as_the_rule_counts(
         (entry("paused", by="bob", reason="too warm", code="operator"), "paused by bob · too warm"),
         (entry("gate_passed", stage=0, succeeded=10), "gate passed by the system · stage 0, succeeded 10"),
         (
+            entry(
+                "approved", by="eve", reason="closed shops", stage=0, gate="RUNNING", succeeded=94, needed=95, offline=6
+            ),
+            "gate opened before it was reached by eve · closed shops · stage 0, succeeded 94, needed 95, offline 6",
+        ),
+        (entry("approved", by="eve", stage=0), "approved by eve · stage 0"),
+        (
+            entry("completed", reason="no device was updated", succeeded=0, skipped={"superseded": 3, "deadline": 1}),
+            "completed by the system · no device was updated · succeeded 0, skipped 3 superseded and 1 deadline",
+        ),
+        (
             entry("aborted", reason="9 of 30 failed", code="abort_sequential", failing=9, e_value=23.456789),
-            "aborted by rule abort_sequential · 9 of 30 failed · failing 9, e value 23.46",
+            "aborted by rule abort_sequential · 9 of 30 failed · failing 9",
         ),
     ],
 )

@@ -137,7 +137,10 @@ def watch(
 ) -> None:
     """Show a campaign live, until it is finished; lines instead of a picture where there is no terminal."""
     place = watching.place(load().directory, tenant, url, token)
-    asyncio.run(watching.watch(place, campaign, Console(highlight=False), forever=forever))
+    try:
+        asyncio.run(watching.watch(place, campaign, Console(highlight=False), forever=forever))
+    except KeyboardInterrupt:  # how watching without end is meant to end
+        print("stopped watching; the campaign goes on")
 
 
 def main() -> None:

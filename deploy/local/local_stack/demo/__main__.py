@@ -52,16 +52,29 @@ def demo(of: StackSettings, wishes: DemoSettings) -> int:
         return 0 if asyncio.run(run(of.directory, addresses, wishes, console, say)) else 1
 
 
+class Terminated(KeyboardInterrupt):
+    """Somebody else ended the demo."""
+
+
+def _terminate(_: int, __: object) -> None:
+    raise Terminated
+
+
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """0 also after Ctrl-C: that is how a person ends a demo, and no error."""
+    signal.signal(signal.SIGTERM, _terminate)
+    ended = 1
     try:
         return demo(load_stack(), settings.load())
     except* StackError as errors:
         for error in errors.exceptions:
             console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+    except* Terminated:
+        console.print("stopped")
     except* KeyboardInterrupt:
         console.print("stopped")
-    return 1
+        ended = 0
+    return ended
 
 
 sys.exit(main())

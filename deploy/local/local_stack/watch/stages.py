@@ -72,7 +72,10 @@ def _has_gate(stage: Json, reading: Reading) -> bool:
 def _rolling_out(stage: Json, reading: Reading) -> str:
     if reading.status != "RUNNING":
         return reading.status.lower()
-    return f"{_succeeded(stage)}; {gate(stage)}" if _has_gate(stage, reading) else "rolling out"
+    if not _has_gate(stage, reading):
+        return "rolling out"
+    stuck = "; cannot open by itself, needs devices that are held back: an approver may open it"
+    return f"{_succeeded(stage)}; {gate(stage)}{stuck if stage.get('stuck_since') else ''}"
 
 
 def _succeeded(stage: Json) -> str:
@@ -81,9 +84,9 @@ def _succeeded(stage: Json) -> str:
 
 def gate(stage: Json) -> str:
     """What the gate asks for: the least number of successes, the soak time, approval."""
-    updatable = stage["total"] - counts(stage)["SKIPPED"]
-    needed = ceil(stage["min_success"] * updatable - 1e-9)
-    asked = [f"{needed:,} of {updatable:,} must succeed"]
+    updatable, needed = stage["total"] - counts(stage)["SKIPPED"], stage.get("needed")
+    told = f"{100 * stage['min_success']:.4g}%" if needed is None else f"{needed:,} of {updatable:,}"
+    asked = [f"{told} must succeed"]
     if stage["soak_seconds"]:
         asked.append(f"{clock(stage['soak_seconds'])} soak")
     if stage["approval"]:

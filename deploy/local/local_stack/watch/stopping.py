@@ -1,13 +1,12 @@
 """How near a campaign is to being stopped by its own rule."""
 
 from dataclasses import dataclass
+from math import floor
 
 from local_stack.api import Json
 
 CALM, NEAR = 0.5, 0.8
 """Shares of the way to the line at which the colour changes."""
-
-LEAST_SHOWN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,19 @@ def _line_ahead(campaign: Json, line: int | None) -> str:
 
 
 def _sequential(campaign: Json) -> tuple[str, str]:
-    needed, e_value = 1 / (1 - campaign["abort_confidence"]), campaign["e_value"]
-    grown = f"{e_value:.3g}" if e_value >= LEAST_SHOWN else f"under {LEAST_SHOWN}"
     counted = f"of {campaign['dispatched_devices']:,} commanded devices have failed an attempt"
-    # A likelihood ratio: the rule's statistic in words that need no statistics.
-    too_many = f"more than {100 * campaign['abort_threshold']:.4g}% failing"
-    return counted, f"{too_many} is {grown} times as likely as not; it stops at {needed:.3g} times"
+    too_many = f"that more than {100 * campaign['abort_threshold']:.4g}% fail"
+    return counted, f"{_sureness(campaign['e_value'])} {too_many}; it stops when {_percent(campaign)} sure"
+
+
+def _sureness(e_value: float) -> str:
+    """The rule's statistic as people say it. It stops at 1/(1 - confidence): so 1 - 1/e is how sure it is by now."""
+    sure = floor(100 * (1 - 1 / e_value) + 1e-9) if e_value > 1 else 0
+    return f"{sure}% sure" if sure else "no sign yet"
+
+
+def _percent(campaign: Json) -> str:
+    return f"{100 * campaign['abort_confidence']:.4g}%"
 
 
 def _ratio(campaign: Json) -> tuple[str, str]:

@@ -4,16 +4,21 @@ from datetime import datetime
 
 from local_stack.api import Json
 
-TOLD_ALREADY = frozenset({"code", "withdrawn_by", "withdrawn_at", "withdrawn_reason"})
+TOLD_ALREADY = frozenset({"code", "e_value", "gate", "withdrawn_by", "withdrawn_at", "withdrawn_reason"})
 """Facts that the words of the entry hold, too."""
 
 
 def line(entry: Json) -> str:
     """One entry; the time of day is this machine's."""
     at = datetime.fromisoformat(entry["at"]).astimezone()
-    event = entry["event"].replace("_", " ")
-    told = f"{at:%H:%M:%S}  {event} by {_who(entry)}"
+    told = f"{at:%H:%M:%S}  {_event(entry)} by {_who(entry)}"
     return " · ".join(text for text in (told, entry["reason"], _counted(entry)) if text)
+
+
+def _event(entry: Json) -> str:
+    if entry["event"] == "approved" and entry["detail"].get("gate"):
+        return "gate opened before it was reached"
+    return str(entry["event"]).replace("_", " ")
 
 
 def _who(entry: Json) -> str:
@@ -27,4 +32,6 @@ def _counted(entry: Json) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return " and ".join(f"{number} {name.replace('_', ' ')}" for name, number in value.items()) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from campaign_svc.engine.live import LiveCampaign
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes, abort_at, log_e
+from campaign_svc.engine.stops import Stop
 from pulse.contracts.status import CampaignStatus, Status, Wait
 
 MOST = 100
@@ -20,6 +21,7 @@ class LiveCampaigns(Collector):
 
     def __init__(self) -> None:
         self._seen: dict[int, LiveCampaign] = {}
+        self._stops: list[Stop] = []
 
     def note(self, campaign: LiveCampaign) -> None:
         self._seen[campaign.id] = campaign
@@ -29,9 +31,24 @@ class LiveCampaigns(Collector):
         kept = set(live)
         self._seen = {number: seen for number, seen in self._seen.items() if number in kept}
 
+    def note_stops(self, stops: list[Stop]) -> None:
+        """These, and no others, have been stopped by themselves."""
+        self._stops = stops
+
     def collect(self) -> Iterator[Metric]:
         order = sorted(self._seen.values(), key=lambda c: (c.status is not CampaignStatus.RUNNING, -c.id))
-        return families(order[:MOST])
+        yield from families(order[:MOST])
+        yield stopped(self._stops)
+
+
+def stopped(stops: Iterable[Stop]) -> Metric:
+    """When each of them was stopped, in seconds since 1970."""
+    return _gauge(
+        "pulse_campaign_stopped_timestamp_seconds",
+        "When a campaign was paused or aborted by itself; while it lives, and for an hour after its end",
+        ("campaign", "tenant", "name", "status", "reason"),
+        (((str(s.campaign_id), s.tenant_id, s.name, s.status, s.reason), s.at.timestamp()) for s in stops),
+    )
 
 
 def families(campaigns: Iterable[LiveCampaign]) -> Iterator[Metric]:
@@ -130,6 +147,11 @@ def _gates(shown: list[LiveCampaign]) -> Iterator[Metric]:
         "1; where the current stage's gate is on its way",
         ("campaign", "status"),
         (((str(c.id), stage.status), 1) for c, stage in gated),
+    )
+    yield _of_each(
+        "pulse_campaign_gate_stuck",
+        "1 while the current stage's gate cannot open by itself: it needs devices that are held back",
+        ((c, float(stage.stuck and not stage.approved)) for c, stage in gated),
     )
     yield _of_each(
         "pulse_campaign_gate_success_ratio",

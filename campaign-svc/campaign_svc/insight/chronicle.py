@@ -4,6 +4,8 @@ import asyncio
 
 import structlog
 
+from campaign_svc.engine.shown import SHOWN
+from campaign_svc.engine.stops import stops
 from campaign_svc.insight import fleet_size, fold_store, history, slowness, stuck
 from campaign_svc.metrics import OUTAGES, RACES
 from pulse.runtime import db
@@ -28,6 +30,7 @@ async def keep(pool: Pool, stop: asyncio.Event) -> None:
             if turn % SELDOM == 0:
                 await slowness.note(pool)
                 await stuck.note(pool)
+                SHOWN.note_stops(await stops(pool))
                 await fold_store.fold(pool)
                 await fleet_size.measure(pool)
         except db.RACES as error:

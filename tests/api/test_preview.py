@@ -104,7 +104,7 @@ async def test_it_refuses_what_creation_refuses(world: World) -> None:
         ({"target_group_id": "nobody"}, (422, "unknown_group", ["target_group_id"])),
         ({"target_group_id": await world.group(1)}, None),
         ({"rollout_rate": 0}, (422, "invalid", ["rollout_rate"])),
-        ({"stages": [{"name": "a", "share": 1}]}, (422, "invalid", ["body"])),
+        ({"stages": [{"name": "a", "share": 1}]}, (422, "invalid", ["stages"])),
     ):
         body = good | wrong
         if refusal is None:

@@ -34,7 +34,7 @@ STAGE = {
     "number": int, "name": str, "share": (float, type(None)), "count": (int, type(None)), "rollout_rate": int,
     "soak_seconds": int, "min_success": float, "approval": bool, "status": str, "total": int,
     "status_breakdown": dict, "soak_until": (str, type(None)), "approved_by": (str, type(None)),
-    "approved_at": (str, type(None)),
+    "approved_at": (str, type(None)), "needed": (int, type(None)), "stuck_since": (str, type(None)),
 }  # fmt: skip
 ROW = {
     "device_id": str, "stage": int, "status": str, "attempt": int, "failures": int, "progress_pct": int,

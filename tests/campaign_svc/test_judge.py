@@ -117,11 +117,11 @@ def test_the_sequential_rule_looks_at_what_was_dispatched() -> None:
 @pytest.mark.parametrize(
     "counts", [{"FAILED": 9, "PENDING": 9}, {"FAILED": 9, "INSTALLING": 1}, {"FAILED": 9, "SKIPPED": 1}]
 )
-@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("withdrawal", [None, Withdrawal(NOW, "ann@acme", "bricks the radio")])
 def test_what_was_at_work_when_a_campaign_was_paused_stops_it_as_it_would_have_stopped_it_running(
-    counts: dict[str, int], withdrawn: bool
+    counts: dict[str, int], withdrawal: Withdrawal | None
 ) -> None:
-    firmware = Firmware("2.1.0", "http://files/x", 1, "ab" * 32, withdrawn=withdrawn)
+    firmware = Firmware("2.1.0", "http://files/x", 1, "ab" * 32, withdrawal)
     verdict = judge(campaign(stage(counts), status=CampaignStatus.PAUSED, firmware=firmware))
     assert isinstance(verdict, Change)
     assert (verdict.status, verdict.event, verdict.reason_code) == (CampaignStatus.ABORTED, "aborted", "abort_ratio")

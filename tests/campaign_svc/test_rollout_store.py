@@ -228,7 +228,7 @@ async def work(fleet: Fleet, loops: Pool, campaign: int) -> None:
     """The campaign's turn: what is superseded is skipped, the rest is claimed and succeeds at once."""
     async with transaction(loops) as conn:
         await rollout_store.skip_superseded(conn, campaign, [0], 10)
-        claimed = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
+        claimed, _ = await rollout_store.claim(conn, campaign, [0], 10, HOLD)
     if claimed:
         await fleet.move(campaign, "SUCCESS", *[c.device_id for c in claimed])
 

@@ -25,6 +25,7 @@ from pulse.contracts.status import Event, Heard
 from pulse.runtime import db
 from pulse.runtime.errors import StartRefused
 from pulse.runtime.kafka import producer
+from pulse.runtime.kafka_cluster import Cluster
 from pulse_setup.job import set_up_database
 from pulse_setup.migrations import read
 from pulse_setup.settings import MIGRATIONS, SetupSettings
@@ -151,7 +152,7 @@ async def test_a_campaign_is_carried_out_by_the_services_roles(ready: Database, 
         world(ready, topics, tmp_path) as services,
         db.pool(ready.dsn_of("campaign_loops"), size=4) as loops,
         db.pool(ready.dsn_of("status_ingest_svc"), size=2) as ingest,
-        producer(topics.bootstrap) as sender,
+        producer(Cluster(topics.bootstrap)) as sender,
     ):
         told = settings()
         engine = Engine(

@@ -286,3 +286,11 @@ test("everything can be reached from the keyboard", async ({ page }) => {
   await page.keyboard.press("/");
   await expect(page.getByRole("searchbox", { name: "Device id" })).toBeFocused();
 });
+
+test("the menu under one's name leads to the API's page", async ({ page, context }) => {
+  await signIn(page, tenants.pages, "viewer");
+  await page.getByRole("button", { name: /^Account/ }).click();
+  const [opened] = await Promise.all([context.waitForEvent("page"), page.getByRole("menuitem", { name: "API reference" }).click()]);
+  await expect(opened).toHaveURL(/\/docs\/$/);
+  await expect(opened.locator(".opblock").first()).toBeVisible();
+});

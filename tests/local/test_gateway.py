@@ -82,7 +82,18 @@ async def test_both_prefixes_reach_the_service_under_the_short_path(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/metrics", "/readyz", "/docs", "/openapi.json", "/api/v1/metrics", "/customers"]
+    "path",
+    [
+        "/",
+        "/metrics",
+        "/readyz",
+        "/redoc",
+        "/openapi.json",
+        "/docs/oauth2-redirect",
+        "/api/v1/docs",
+        "/api/v1/metrics",
+        "/customers",
+    ],
 )
 async def test_any_other_path_is_a_problem_with_404(
     client: httpx.AsyncClient, catalog: Upstream, campaign: Upstream, path: str
@@ -216,6 +227,36 @@ async def test_a_built_script_may_be_kept_for_good_and_one_that_is_gone_is_not_a
     assert script.text == "go()"
     assert "immutable" in script.headers["cache-control"]
     assert (await client.get("/app/assets/index-0000.js")).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def page(built: Path) -> Path:
+    """An API's page as small as can be."""
+    (built / "docs" / "assets").mkdir(parents=True)
+    (built / "docs" / "index.html").write_text("<title>API</title>")
+    (built / "docs" / "openapi.json").write_text("{}")
+    (built / "docs" / "assets" / "index-1a2b.js").write_text("show()")
+    return built / "docs"
+
+
+async def test_the_apis_page_is_served_with_all_that_it_needs(client: httpx.AsyncClient, page: Path) -> None:
+    bare = await client.get("/docs")
+    assert (bare.status_code, bare.headers["location"]) == (302, "/docs/")
+    shown = await client.get("/docs/")
+    assert shown.text == "<title>API</title>"
+    assert shown.headers["cache-control"] == "no-cache"
+    policy = shown.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert (await client.get("/docs/openapi.json")).json() == {}
+    script = await client.get("/docs/assets/index-1a2b.js")
+    assert script.text == "show()"
+    assert "immutable" in script.headers["cache-control"]
+
+
+async def test_what_the_apis_page_does_not_have_is_a_problem_with_404(client: httpx.AsyncClient, page: Path) -> None:
+    for path in ("/docs/assets/index-0000.js", "/docs/swagger.json"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 async def test_the_console_is_told_how_people_sign_in(client: httpx.AsyncClient) -> None:

@@ -43,6 +43,7 @@ def up() -> None:
     for name in ("GATEWAY_URL", "KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PORT"):
         print(f"  {name}={stack[name]}")
     print(f"  web console: {stack['GATEWAY_URL']}/app/")
+    print(f"  the API's page: {stack['GATEWAY_URL']}/docs/")
     print(f"  more in {_shown(settings.directory / stack_env.FILE)}; logs in {_shown(settings.directory / 'logs')}")
 
 

@@ -1,4 +1,4 @@
-"""The web console: built with Node.js when its sources have changed since, and told how people sign in."""
+"""The web console and the API's page: built with Node.js when their sources have changed; how people sign in."""
 
 import hashlib
 import json
@@ -18,7 +18,17 @@ from local_stack.packages import Say
 
 FRONTEND = ROOT / "frontend"
 DIST = FRONTEND / "dist"
-SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")
+SOURCES = (
+    "src",
+    "public",
+    "docs",
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "vite.config.ts",
+    "vite.docs.config.ts",
+    "tsconfig.json",
+)
 OLDEST_NODE = (20, 19)
 NODE_WHEEL = ROOT / "requirements" / "node.txt"
 MISSING = "the web console is not built: it needs Node.js {}.{} or newer with npm; everything else works without it"

@@ -12,16 +12,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Campaigns
+         * List campaigns
          * @description Lists campaigns, newest first.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_campaigns"];
         put?: never;
         /**
-         * Create
+         * Create campaign
          * @description Creates a campaign over the devices that are in the group now, or that another campaign has not updated by now.
          *
          *     It begins with `start`: devices that were skipped for their type or version are looked at once more then.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["create_campaign"];
         delete?: never;
@@ -38,22 +42,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get
+         * Get campaign
          * @description One campaign, with its counts.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_campaign"];
         put?: never;
         post?: never;
         /**
-         * Delete
+         * Delete campaign
          * @description Deletes a campaign that was never started.
+         *
+         *     One of the roles `admin`.
          */
         delete: operations["delete_campaign"];
         options?: never;
         head?: never;
         /**
-         * Change Rate
+         * Change campaign rate
          * @description Changes the rate of the current stage and all later ones.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         patch: operations["change_campaign_rate"];
         trace?: never;
@@ -68,8 +78,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start
+         * Start campaign
          * @description Starts a campaign, or resumes a paused one. 202: saved, but the dispatchers may not know it yet.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["start_campaign"];
         delete?: never;
@@ -88,8 +100,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Pause
+         * Pause campaign
          * @description Pauses: after a 200 no command is sent later than 250 ms. Devices at work go on.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["pause_campaign"];
         delete?: never;
@@ -108,8 +122,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Abort
+         * Abort campaign
          * @description Ends a campaign for good: waiting devices are skipped, devices at work go on.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["abort_campaign"];
         delete?: never;
@@ -128,8 +144,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Retry Failed
+         * Retry campaign
          * @description Tries failed devices again, all or the named ones; a completed campaign runs again.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["retry_campaign"];
         delete?: never;
@@ -148,10 +166,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Approve
+         * Approve stage
          * @description Opens the gate behind a stage: one that awaits approval, or one that failed (then `start` goes on).
          *
          *     A gate that is still to be reached (RUNNING) opens too, if `reason` says why: 422 without one.
+         *
+         *     One of the roles `approver`, `admin`.
          */
         post: operations["approve_stage"];
         delete?: never;
@@ -168,8 +188,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Devices
+         * List campaign devices
          * @description Lists the campaign's devices by device id, with what happened to each.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_campaign_devices"];
         put?: never;
@@ -190,12 +212,14 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Skip Device
+         * Skip campaign device
          * @description Takes one device out of a campaign for good: SKIPPED, `excluded`.
          *
          *     Possible while the device is PENDING or QUEUED, and in an ABORTED campaign also while it is at work; what it still
          *     reports is ignored then. The command of a QUEUED device may still go out, for up to about 95 seconds. Again is
          *     harmless. 409 for a device at work in a campaign that is not aborted, and for one that has finished.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["skip_campaign_device"];
         delete?: never;
@@ -212,8 +236,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Timeline
+         * Get campaign timeline
          * @description What happened to the campaign: who or which rule, why, on what evidence.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_campaign_timeline"];
         put?: never;
@@ -232,8 +258,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get History
+         * Get campaign history
          * @description How the campaign has gone so far, in at most 600 points however long it runs.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_campaign_history"];
         put?: never;
@@ -252,8 +280,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Overview
+         * Get overview
          * @description What waits for a person, what runs, which versions are in the field, what fails, who was heard.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_overview"];
         put?: never;
@@ -272,8 +302,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Firmware Usage
+         * Get firmware usage
          * @description What withdrawing a firmware version would concern.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_firmware_usage"];
         put?: never;
@@ -292,8 +324,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Campaign
+         * Watch campaign
          * @description The campaign as it is now, and again at most once a second when something changed.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["watch_campaign"];
         put?: never;
@@ -312,8 +346,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch Campaigns
+         * Watch campaigns
          * @description Campaigns that have not ended (or have just), and again those that changed, at most once a second.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["watch_campaigns"];
         put?: never;
@@ -334,7 +370,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Import Devices
+         * Import devices
          * @description Creates devices from a CSV file or brings them up to date, all or none.
          *
          *     The first line names the columns: `device_id,device_type`, if wanted `current_version` and `attributes.<name>`.
@@ -342,6 +378,8 @@ export interface paths {
          *     device's as it is; with attribute columns a device has the attributes of its line, without them its attributes stay.
          *     Every line that is wrong is named (the first 1,000), with `line`, `field` and `code`; `errors_total` counts them
          *     all.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["import_devices"];
         delete?: never;
@@ -358,14 +396,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Devices
+         * List devices
          * @description Lists devices by device id.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_devices"];
         put?: never;
         /**
-         * Register
+         * Register device
          * @description Registers a device.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["register_device"];
         delete?: never;
@@ -384,8 +426,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Register All
+         * Register devices
          * @description Creates devices or brings them up to date, all or none.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["register_devices"];
         delete?: never;
@@ -402,15 +446,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get
+         * Get device
          * @description One device, with its updates.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_device"];
         put?: never;
         post?: never;
         /**
-         * Delete
+         * Delete device
          * @description Deletes a device, and takes it out of its groups. Its past updates stay in their campaigns.
+         *
+         *     One of the roles `admin`.
          */
         delete: operations["delete_device"];
         options?: never;
@@ -426,14 +474,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Groups
+         * List groups
          * @description Lists groups by group id.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_groups"];
         put?: never;
         /**
-         * Create Group
+         * Create group
          * @description Creates an empty group.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["create_group"];
         delete?: never;
@@ -450,15 +502,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Group
+         * Get group
          * @description One group.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_group"];
         put?: never;
         post?: never;
         /**
-         * Delete Group
+         * Delete group
          * @description Deletes a group; its devices stay.
+         *
+         *     One of the roles `admin`.
          */
         delete: operations["delete_group"];
         options?: never;
@@ -474,14 +530,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Members
+         * List members
          * @description Lists a group's devices by device id.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_members"];
         put?: never;
         /**
-         * Add Members
+         * Add members
          * @description Adds devices to a group, all or none.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["add_members"];
         delete?: never;
@@ -500,8 +560,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Remove Members
+         * Remove members
          * @description Takes devices out of a group.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["remove_members"];
         delete?: never;
@@ -522,6 +584,7 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description As of when there is nothing new, by the database's clock, RFC 3339 in UTC.
              */
             at: string;
         };
@@ -530,9 +593,15 @@ export interface components {
          * @description How many devices were new, and how many were known.
          */
         BulkResult: {
-            /** Created */
+            /**
+             * Created
+             * @description Number of devices that were new.
+             */
             created: number;
-            /** Updated */
+            /**
+             * Updated
+             * @description Number of devices that were known.
+             */
             updated: number;
         };
         /**
@@ -544,98 +613,207 @@ export interface components {
          *     waits or nothing moves. `reasons`: the most frequent first, at most 20.
          */
         Campaign: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the campaign, from 1, unique over all tenants.
+             */
             id: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the campaign, for people.
+             */
             name: string;
-            /** Firmware Version Id */
+            /**
+             * Firmware Version Id
+             * @description Number (`id`) of the firmware version that it rolls out.
+             */
             firmware_version_id: number;
-            /** Firmware Version */
+            /**
+             * Firmware Version
+             * @description The firmware's version, as devices report it.
+             */
             firmware_version: string;
-            /** Firmware Device Type */
+            /**
+             * Firmware Device Type
+             * @description The device type that the firmware is for; null: any.
+             */
             firmware_device_type: string | null;
             /**
              * Target Group Id
-             * @description the group that was aimed at; null with `target_of`
+             * @description Id of the device group whose members at the creation are its devices; null with `target_of`.
              */
             target_group_id: string | null;
-            /** @description the campaign whose devices were aimed at; null with a group */
+            /** @description The campaign whose devices were aimed at; null with a group. */
             target_of: components["schemas"]["TargetOf"] | null;
             /**
              * Rollout Strategy
+             * @description `linear`: one stage with all devices. `canary`: small stages with gates first.
              * @enum {string}
              */
             rollout_strategy: "linear" | "canary";
-            /** Rollout Rate */
+            /**
+             * Rollout Rate
+             * @description Devices that are commanded per minute where a stage has no rate of its own, 1 to 600,000.
+             */
             rollout_rate: number;
-            /** Abort Threshold */
+            /**
+             * Abort Threshold
+             * @description Share of devices that may fail before the campaign stops by itself, 0 to 1; see `abort_rule`.
+             */
             abort_threshold: number;
             /**
              * Abort Rule
+             * @description `ratio`: stops when failed / (succeeded + failed) is over the threshold. `sequential`: a statistical test of all
+             *     commanded devices, see `abort_confidence`.
              * @enum {string}
              */
             abort_rule: "ratio" | "sequential";
-            /** Abort Min Devices */
+            /**
+             * Abort Min Devices
+             * @description For the rule `ratio`: so many devices must have finished before it may stop the campaign, 1 to 100,000,000.
+             */
             abort_min_devices: number;
-            /** Abort Confidence */
+            /**
+             * Abort Confidence
+             * @description For the rule `sequential`: how sure it must be that too many devices fail, 0.5 to 0.9999. A good firmware is
+             *     stopped with a probability of at most 1 minus this.
+             */
             abort_confidence: number;
-            /** Max Attempts */
+            /**
+             * Max Attempts
+             * @description How many attempts of a device may fail before it is FAILED, 1 to 10. Being offline is no failed attempt.
+             */
             max_attempts: number;
-            /** Attempt Timeout Seconds */
+            /**
+             * Attempt Timeout Seconds
+             * @description Seconds that an attempt may take from the command to the device's last report, 10 to 604,800 (a week); then it
+             *     has failed.
+             */
             attempt_timeout_seconds: number;
-            /** Max In Flight */
+            /**
+             * Max In Flight
+             * @description At most so many devices are at work at once, 1 to 1,000,000; null: no limit but the rate.
+             */
             max_in_flight: number | null;
-            /** Ramp Start */
+            /**
+             * Ramp Start
+             * @description At first at most so many devices are at work at once, 1 to 1,000,000; null: no ramp.
+             */
             ramp_start: number | null;
-            /** Ramp Factor */
+            /**
+             * Ramp Factor
+             * @description With `ramp_start`: so many more devices may be at work for each success, 0 to 10.
+             */
             ramp_factor: number;
-            /** End At */
+            /**
+             * End At
+             * @description From then on nothing new is begun and waiting devices are skipped, RFC 3339 in UTC; null: no end.
+             */
             end_at: string | null;
+            /**
+             * @description `CREATED`: never started. `RUNNING`. `PAUSED`: sends nothing. `COMPLETED`: all devices have finished. `ABORTED`:
+             *     ended for good.
+             */
             status: components["schemas"]["CampaignStatus"];
-            /** Epoch */
+            /**
+             * Epoch
+             * @description Counts control changes (start, pause, rate, abort and others), from 0; it only grows.
+             */
             epoch: number;
-            /** Total Devices */
+            /**
+             * Total Devices
+             * @description Devices in the campaign, SKIPPED ones included.
+             */
             total_devices: number;
-            /** Succeeded */
+            /**
+             * Succeeded
+             * @description Devices with status SUCCESS.
+             */
             succeeded: number;
-            /** Failed */
+            /**
+             * Failed
+             * @description Devices with status FAILED.
+             */
             failed: number;
-            /** Status Breakdown */
+            /**
+             * Status Breakdown
+             * @description Number of devices by status; all eight statuses are there.
+             */
             status_breakdown: {
                 [key: string]: number;
             };
+            /** @description PENDING devices that are held back, by what for. */
             waiting: components["schemas"]["HeldBack"];
-            /** Current Stage */
+            /**
+             * Current Stage
+             * @description Number of the stage whose turn it is, from 0.
+             */
             current_stage: number;
-            /** Stages */
+            /**
+             * Stages
+             * @description Its stages in their order, the last one without a gate.
+             */
             stages: components["schemas"]["Stage"][];
-            /** Dispatched Devices */
+            /**
+             * Dispatched Devices
+             * @description Devices that were commanded at least once.
+             */
             dispatched_devices: number;
-            /** Failing Devices */
+            /**
+             * Failing Devices
+             * @description Of these, the ones that have failed an attempt and are not (yet) SUCCESS or SKIPPED.
+             */
             failing_devices: number;
-            /** E Value */
+            /**
+             * E Value
+             * @description For the rule `sequential`: how much likelier what was seen is if too many devices fail than if not, from 0; at 1
+             *     / (1 - `abort_confidence`) it stops. Null for `ratio`.
+             */
             e_value: number | null;
-            /** Abort At */
+            /**
+             * Abort At
+             * @description Number of failures at which the rule would stop the campaign now; null where no number would.
+             */
             abort_at: number | null;
-            /** Actual Rate */
+            /**
+             * Actual Rate
+             * @description Commands per minute over the last minute, or since the last control change; null before the start.
+             */
             actual_rate: number | null;
-            /** Eta */
+            /**
+             * Eta
+             * @description When all devices will have been commanded at this pace, RFC 3339 in UTC; null when none waits or nothing moves.
+             */
             eta: string | null;
-            /** Reasons */
+            /**
+             * Reasons
+             * @description Why devices fail: the most frequent error codes first, at most 20.
+             */
             reasons: components["schemas"]["FailureReason"][];
+            /** @description Why the campaign has its status; null where nothing but its start or end is the reason. */
             status_reason: components["schemas"]["StatusReason"] | null;
-            /** @description of the campaign's firmware version; null: it can be rolled out */
+            /** @description Of the campaign's firmware version; null: it can be rolled out. */
             firmware_withdrawal: components["schemas"]["FirmwareWithdrawal"] | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was created, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description Who created it: the `sub` of the token.
+             */
             created_by: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it was first started, RFC 3339 in UTC; null before.
+             */
             started_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description When its last device had finished, RFC 3339 in UTC; null before. An ABORTED campaign may have some at work.
+             */
             completed_at: string | null;
         };
         /**
@@ -643,7 +821,10 @@ export interface components {
          * @description Campaigns that changed; in a stream's first event all that have not ended (or have just), at most 200.
          */
         CampaignChanges: {
-            /** Campaigns */
+            /**
+             * Campaigns
+             * @description The campaigns that changed, at most 200.
+             */
             campaigns: components["schemas"]["CampaignSummary"][];
         };
         /**
@@ -651,17 +832,35 @@ export interface components {
          * @description A page of campaigns, newest first.
          */
         CampaignList: {
-            /** Total */
+            /**
+             * Total
+             * @description Items that fit the filters, over all pages; at most 10,000 where `total_capped`.
+             */
             total: number;
-            /** Total Capped */
+            /**
+             * Total Capped
+             * @description True: there are more items than `total`, which was counted no further.
+             */
             total_capped: boolean;
-            /** Limit */
+            /**
+             * Limit
+             * @description The `limit` of the request.
+             */
             limit: number;
-            /** Offset */
+            /**
+             * Offset
+             * @description The `offset` of the request.
+             */
             offset: number;
-            /** Next */
+            /**
+             * Next
+             * @description Give it as `after` to have the next page; null on the last one.
+             */
             next: string | null;
-            /** Campaigns */
+            /**
+             * Campaigns
+             * @description The campaigns of this page, newest first.
+             */
             campaigns: components["schemas"]["Campaign"][];
         };
         /**
@@ -675,22 +874,44 @@ export interface components {
          * @description What lists show of a campaign.
          */
         CampaignSummary: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the campaign.
+             */
             id: number;
+            /** @description Status of the campaign. */
             status: components["schemas"]["CampaignStatus"];
-            /** Epoch */
+            /**
+             * Epoch
+             * @description Counts control changes, from 0; it only grows.
+             */
             epoch: number;
-            /** Succeeded */
+            /**
+             * Succeeded
+             * @description Devices with status SUCCESS.
+             */
             succeeded: number;
-            /** Failed */
+            /**
+             * Failed
+             * @description Devices with status FAILED.
+             */
             failed: number;
-            /** Total Devices */
+            /**
+             * Total Devices
+             * @description Devices in the campaign, SKIPPED ones included.
+             */
             total_devices: number;
-            /** Status Breakdown */
+            /**
+             * Status Breakdown
+             * @description Number of devices by status; all eight statuses are there.
+             */
             status_breakdown: {
                 [key: string]: number;
             };
-            /** Actual Rate */
+            /**
+             * Actual Rate
+             * @description Commands per minute over the last minute, or since the last control change; null before the start.
+             */
             actual_rate: number | null;
         };
         /**
@@ -698,100 +919,213 @@ export interface components {
          * @description After a control change: whether every dispatcher can know it by now (`announced`) or will (`pending`).
          */
         ControlledCampaign: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the campaign, from 1, unique over all tenants.
+             */
             id: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the campaign, for people.
+             */
             name: string;
-            /** Firmware Version Id */
+            /**
+             * Firmware Version Id
+             * @description Number (`id`) of the firmware version that it rolls out.
+             */
             firmware_version_id: number;
-            /** Firmware Version */
+            /**
+             * Firmware Version
+             * @description The firmware's version, as devices report it.
+             */
             firmware_version: string;
-            /** Firmware Device Type */
+            /**
+             * Firmware Device Type
+             * @description The device type that the firmware is for; null: any.
+             */
             firmware_device_type: string | null;
             /**
              * Target Group Id
-             * @description the group that was aimed at; null with `target_of`
+             * @description Id of the device group whose members at the creation are its devices; null with `target_of`.
              */
             target_group_id: string | null;
-            /** @description the campaign whose devices were aimed at; null with a group */
+            /** @description The campaign whose devices were aimed at; null with a group. */
             target_of: components["schemas"]["TargetOf"] | null;
             /**
              * Rollout Strategy
+             * @description `linear`: one stage with all devices. `canary`: small stages with gates first.
              * @enum {string}
              */
             rollout_strategy: "linear" | "canary";
-            /** Rollout Rate */
+            /**
+             * Rollout Rate
+             * @description Devices that are commanded per minute where a stage has no rate of its own, 1 to 600,000.
+             */
             rollout_rate: number;
-            /** Abort Threshold */
+            /**
+             * Abort Threshold
+             * @description Share of devices that may fail before the campaign stops by itself, 0 to 1; see `abort_rule`.
+             */
             abort_threshold: number;
             /**
              * Abort Rule
+             * @description `ratio`: stops when failed / (succeeded + failed) is over the threshold. `sequential`: a statistical test of all
+             *     commanded devices, see `abort_confidence`.
              * @enum {string}
              */
             abort_rule: "ratio" | "sequential";
-            /** Abort Min Devices */
+            /**
+             * Abort Min Devices
+             * @description For the rule `ratio`: so many devices must have finished before it may stop the campaign, 1 to 100,000,000.
+             */
             abort_min_devices: number;
-            /** Abort Confidence */
+            /**
+             * Abort Confidence
+             * @description For the rule `sequential`: how sure it must be that too many devices fail, 0.5 to 0.9999. A good firmware is
+             *     stopped with a probability of at most 1 minus this.
+             */
             abort_confidence: number;
-            /** Max Attempts */
+            /**
+             * Max Attempts
+             * @description How many attempts of a device may fail before it is FAILED, 1 to 10. Being offline is no failed attempt.
+             */
             max_attempts: number;
-            /** Attempt Timeout Seconds */
+            /**
+             * Attempt Timeout Seconds
+             * @description Seconds that an attempt may take from the command to the device's last report, 10 to 604,800 (a week); then it
+             *     has failed.
+             */
             attempt_timeout_seconds: number;
-            /** Max In Flight */
+            /**
+             * Max In Flight
+             * @description At most so many devices are at work at once, 1 to 1,000,000; null: no limit but the rate.
+             */
             max_in_flight: number | null;
-            /** Ramp Start */
+            /**
+             * Ramp Start
+             * @description At first at most so many devices are at work at once, 1 to 1,000,000; null: no ramp.
+             */
             ramp_start: number | null;
-            /** Ramp Factor */
+            /**
+             * Ramp Factor
+             * @description With `ramp_start`: so many more devices may be at work for each success, 0 to 10.
+             */
             ramp_factor: number;
-            /** End At */
+            /**
+             * End At
+             * @description From then on nothing new is begun and waiting devices are skipped, RFC 3339 in UTC; null: no end.
+             */
             end_at: string | null;
+            /**
+             * @description `CREATED`: never started. `RUNNING`. `PAUSED`: sends nothing. `COMPLETED`: all devices have finished. `ABORTED`:
+             *     ended for good.
+             */
             status: components["schemas"]["CampaignStatus"];
-            /** Epoch */
+            /**
+             * Epoch
+             * @description Counts control changes (start, pause, rate, abort and others), from 0; it only grows.
+             */
             epoch: number;
-            /** Total Devices */
+            /**
+             * Total Devices
+             * @description Devices in the campaign, SKIPPED ones included.
+             */
             total_devices: number;
-            /** Succeeded */
+            /**
+             * Succeeded
+             * @description Devices with status SUCCESS.
+             */
             succeeded: number;
-            /** Failed */
+            /**
+             * Failed
+             * @description Devices with status FAILED.
+             */
             failed: number;
-            /** Status Breakdown */
+            /**
+             * Status Breakdown
+             * @description Number of devices by status; all eight statuses are there.
+             */
             status_breakdown: {
                 [key: string]: number;
             };
+            /** @description PENDING devices that are held back, by what for. */
             waiting: components["schemas"]["HeldBack"];
-            /** Current Stage */
+            /**
+             * Current Stage
+             * @description Number of the stage whose turn it is, from 0.
+             */
             current_stage: number;
-            /** Stages */
+            /**
+             * Stages
+             * @description Its stages in their order, the last one without a gate.
+             */
             stages: components["schemas"]["Stage"][];
-            /** Dispatched Devices */
+            /**
+             * Dispatched Devices
+             * @description Devices that were commanded at least once.
+             */
             dispatched_devices: number;
-            /** Failing Devices */
+            /**
+             * Failing Devices
+             * @description Of these, the ones that have failed an attempt and are not (yet) SUCCESS or SKIPPED.
+             */
             failing_devices: number;
-            /** E Value */
+            /**
+             * E Value
+             * @description For the rule `sequential`: how much likelier what was seen is if too many devices fail than if not, from 0; at 1
+             *     / (1 - `abort_confidence`) it stops. Null for `ratio`.
+             */
             e_value: number | null;
-            /** Abort At */
+            /**
+             * Abort At
+             * @description Number of failures at which the rule would stop the campaign now; null where no number would.
+             */
             abort_at: number | null;
-            /** Actual Rate */
+            /**
+             * Actual Rate
+             * @description Commands per minute over the last minute, or since the last control change; null before the start.
+             */
             actual_rate: number | null;
-            /** Eta */
+            /**
+             * Eta
+             * @description When all devices will have been commanded at this pace, RFC 3339 in UTC; null when none waits or nothing moves.
+             */
             eta: string | null;
-            /** Reasons */
+            /**
+             * Reasons
+             * @description Why devices fail: the most frequent error codes first, at most 20.
+             */
             reasons: components["schemas"]["FailureReason"][];
+            /** @description Why the campaign has its status; null where nothing but its start or end is the reason. */
             status_reason: components["schemas"]["StatusReason"] | null;
-            /** @description of the campaign's firmware version; null: it can be rolled out */
+            /** @description Of the campaign's firmware version; null: it can be rolled out. */
             firmware_withdrawal: components["schemas"]["FirmwareWithdrawal"] | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was created, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description Who created it: the `sub` of the token.
+             */
             created_by: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it was first started, RFC 3339 in UTC; null before.
+             */
             started_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description When its last device had finished, RFC 3339 in UTC; null before. An ABORTED campaign may have some at work.
+             */
             completed_at: string | null;
-            /** Control */
+            /**
+             * Control
+             * @description `announced`: every dispatcher can know the change. `pending`: saved, and announced until they do (status 202).
+             *     Null: nothing changed.
+             */
             control: ("announced" | "pending") | null;
         };
         /**
@@ -799,30 +1133,62 @@ export interface components {
          * @description A device; `last_seen_at` is exact to a minute.
          */
         Device: {
-            /** Device Id */
+            /**
+             * Device Id
+             * @description Id of the device.
+             */
             device_id: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description Its device type, 1 to 128 characters.
+             */
             device_type: string;
-            /** Current Version */
+            /**
+             * Current Version
+             * @description The firmware version that it runs, as it was registered or last reported; null: not known.
+             */
             current_version: string | null;
-            /** Attributes */
+            /**
+             * Attributes
+             * @description What else is known of it, by name; may be empty.
+             */
             attributes: {
                 [key: string]: unknown;
             };
-            /** Last Seen At */
+            /**
+             * Last Seen At
+             * @description When a message of it last came in, exact to a minute, RFC 3339 in UTC; null: never.
+             */
             last_seen_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was registered, RFC 3339 in UTC.
              */
             created_at: string;
         };
         /**
          * DeviceBulk
          * @description Devices to create or bring up to date, all or none.
+         * @example {
+         *       "devices": [
+         *         {
+         *           "current_version": "1.9.0",
+         *           "device_id": "gw2-0017",
+         *           "device_type": "gw2"
+         *         },
+         *         {
+         *           "device_id": "gw2-0018",
+         *           "device_type": "gw2"
+         *         }
+         *       ]
+         *     }
          */
         DeviceBulk: {
-            /** Devices */
+            /**
+             * Devices
+             * @description The devices, 1 to 10,000; no id twice.
+             */
             devices: components["schemas"]["NewDevice"][];
         };
         /**
@@ -830,24 +1196,43 @@ export interface components {
          * @description A device with its updates, newest campaign first.
          */
         DeviceDetail: {
-            /** Device Id */
+            /**
+             * Device Id
+             * @description Id of the device.
+             */
             device_id: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description Its device type, 1 to 128 characters.
+             */
             device_type: string;
-            /** Current Version */
+            /**
+             * Current Version
+             * @description The firmware version that it runs, as it was registered or last reported; null: not known.
+             */
             current_version: string | null;
-            /** Attributes */
+            /**
+             * Attributes
+             * @description What else is known of it, by name; may be empty.
+             */
             attributes: {
                 [key: string]: unknown;
             };
-            /** Last Seen At */
+            /**
+             * Last Seen At
+             * @description When a message of it last came in, exact to a minute, RFC 3339 in UTC; null: never.
+             */
             last_seen_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was registered, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Updates */
+            /**
+             * Updates
+             * @description Its updates, newest campaign first, at most 200.
+             */
             updates: components["schemas"]["DeviceUpdate"][];
         };
         /**
@@ -855,61 +1240,126 @@ export interface components {
          * @description A page of devices, by device id.
          */
         DeviceList: {
-            /** Total */
+            /**
+             * Total
+             * @description Items that fit the filters, over all pages; at most 10,000 where `total_capped`.
+             */
             total: number;
-            /** Total Capped */
+            /**
+             * Total Capped
+             * @description True: there are more items than `total`, which was counted no further.
+             */
             total_capped: boolean;
-            /** Limit */
+            /**
+             * Limit
+             * @description The `limit` of the request.
+             */
             limit: number;
-            /** Offset */
+            /**
+             * Offset
+             * @description The `offset` of the request.
+             */
             offset: number;
-            /** Next */
+            /**
+             * Next
+             * @description Give it as `after` to have the next page; null on the last one.
+             */
             next: string | null;
-            /** Devices */
+            /**
+             * Devices
+             * @description The devices of this page, by device id.
+             */
             devices: components["schemas"]["Device"][];
         };
         /**
          * DeviceRow
          * @description One device of a campaign. SKIPPED with attempt 0 was never commanded; with a higher one it may have been.
-         *
-         *     `skip_reason` is `already_on_version`, `wrong_device_type` or `unknown_device` (not registered any more) when that
-         *     was found at the campaign's creation or at the device's turn, `excluded` when an operator took the device out.
          */
         DeviceRow: {
-            /** Device Id */
+            /**
+             * Device Id
+             * @description Id of the device.
+             */
             device_id: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description Number of its stage in the campaign, from 0.
+             */
             stage: number;
+            /** @description Status of the device in this campaign. */
             status: components["schemas"]["Status"];
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Number of the newest attempt, from 1; 0: never released for a command.
+             */
             attempt: number;
-            /** Failures */
+            /**
+             * Failures
+             * @description Failed attempts since the start, or since an operator had it tried again, from 0.
+             */
             failures: number;
-            /** Progress Pct */
+            /**
+             * Progress Pct
+             * @description What the device reported of its present attempt, in percent, 0 to 100.
+             */
             progress_pct: number;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description Code of the last failure or refusal, as in `reasons` of a Campaign; null where there was none, and on SUCCESS.
+             */
             error_code: string | null;
-            /** Error Message */
+            /**
+             * Error Message
+             * @description The device's own words on it, up to 500 characters; null where it had none.
+             */
             error_message: string | null;
-            /** Skip Reason */
+            /**
+             * Skip Reason
+             * @description Why it is SKIPPED: `already_on_version`, `wrong_device_type`, `unknown_device` (not registered any more), as
+             *     found at the creation or at the device's turn, `superseded` (a campaign started later has updated it), `deadline`
+             *     (`end_at` is past), `aborted`, `excluded` (an operator took it out). Null for any other status.
+             */
             skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "unknown_device" | "superseded" | "deadline" | "excluded") | null;
-            /** Wait */
+            /**
+             * Wait
+             * @description What a PENDING device is held back for: `retry` (an attempt failed), `offline` (nobody took the command),
+             *     `refused` (by the broker). Null: nothing holds it back.
+             */
             wait: ("retry" | "offline" | "refused") | null;
-            /** Next Attempt At */
+            /**
+             * Next Attempt At
+             * @description Not tried before this time, RFC 3339 in UTC; null: no pause.
+             */
             next_attempt_at: string | null;
-            /** Queued At */
+            /**
+             * Queued At
+             * @description When its newest attempt was released for a command, RFC 3339 in UTC; null before.
+             */
             queued_at: string | null;
-            /** Dispatched At */
+            /**
+             * Dispatched At
+             * @description When the broker took its newest command, RFC 3339 in UTC; null before.
+             */
             dispatched_at: string | null;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it first said in an attempt that it downloads or installs, RFC 3339 in UTC; null before.
+             */
             started_at: string | null;
-            /** Last Report At */
+            /**
+             * Last Report At
+             * @description When its last report that counted for this campaign came in, RFC 3339 in UTC; null before.
+             */
             last_report_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description When it became SUCCESS, FAILED or SKIPPED, RFC 3339 in UTC; null before.
+             */
             completed_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When the campaign was created, RFC 3339 in UTC.
              */
             created_at: string;
         };
@@ -918,17 +1368,35 @@ export interface components {
          * @description A page of a campaign's devices, by device id.
          */
         DeviceRowList: {
-            /** Total */
+            /**
+             * Total
+             * @description Items that fit the filters, over all pages; at most 10,000 where `total_capped`.
+             */
             total: number;
-            /** Total Capped */
+            /**
+             * Total Capped
+             * @description True: there are more items than `total`, which was counted no further.
+             */
             total_capped: boolean;
-            /** Limit */
+            /**
+             * Limit
+             * @description The `limit` of the request.
+             */
             limit: number;
-            /** Offset */
+            /**
+             * Offset
+             * @description The `offset` of the request.
+             */
             offset: number;
-            /** Next */
+            /**
+             * Next
+             * @description Give it as `after` to have the next page; null on the last one.
+             */
             next: string | null;
-            /** Devices */
+            /**
+             * Devices
+             * @description The devices of this page, by device id.
+             */
             devices: components["schemas"]["DeviceRow"][];
         };
         /**
@@ -938,47 +1406,106 @@ export interface components {
          *     `failures` starts again when an operator has the device tried again; `failed_attempts` keeps what was before.
          */
         DeviceUpdate: {
-            /** Device Id */
+            /**
+             * Device Id
+             * @description Id of the device.
+             */
             device_id: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description Number of its stage in the campaign, from 0.
+             */
             stage: number;
+            /** @description Status of the device in this campaign. */
             status: components["schemas"]["Status"];
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Number of the newest attempt, from 1; 0: never released for a command.
+             */
             attempt: number;
-            /** Failures */
+            /**
+             * Failures
+             * @description Failed attempts since the start, or since an operator had it tried again, from 0.
+             */
             failures: number;
-            /** Progress Pct */
+            /**
+             * Progress Pct
+             * @description What the device reported of its present attempt, in percent, 0 to 100.
+             */
             progress_pct: number;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description Code of the last failure or refusal, as in `reasons` of a Campaign; null where there was none, and on SUCCESS.
+             */
             error_code: string | null;
-            /** Error Message */
+            /**
+             * Error Message
+             * @description The device's own words on it, up to 500 characters; null where it had none.
+             */
             error_message: string | null;
-            /** Skip Reason */
+            /**
+             * Skip Reason
+             * @description Why it is SKIPPED: `already_on_version`, `wrong_device_type`, `unknown_device` (not registered any more), as
+             *     found at the creation or at the device's turn, `superseded` (a campaign started later has updated it), `deadline`
+             *     (`end_at` is past), `aborted`, `excluded` (an operator took it out). Null for any other status.
+             */
             skip_reason: ("aborted" | "already_on_version" | "wrong_device_type" | "unknown_device" | "superseded" | "deadline" | "excluded") | null;
-            /** Wait */
+            /**
+             * Wait
+             * @description What a PENDING device is held back for: `retry` (an attempt failed), `offline` (nobody took the command),
+             *     `refused` (by the broker). Null: nothing holds it back.
+             */
             wait: ("retry" | "offline" | "refused") | null;
-            /** Next Attempt At */
+            /**
+             * Next Attempt At
+             * @description Not tried before this time, RFC 3339 in UTC; null: no pause.
+             */
             next_attempt_at: string | null;
-            /** Queued At */
+            /**
+             * Queued At
+             * @description When its newest attempt was released for a command, RFC 3339 in UTC; null before.
+             */
             queued_at: string | null;
-            /** Dispatched At */
+            /**
+             * Dispatched At
+             * @description When the broker took its newest command, RFC 3339 in UTC; null before.
+             */
             dispatched_at: string | null;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it first said in an attempt that it downloads or installs, RFC 3339 in UTC; null before.
+             */
             started_at: string | null;
-            /** Last Report At */
+            /**
+             * Last Report At
+             * @description When its last report that counted for this campaign came in, RFC 3339 in UTC; null before.
+             */
             last_report_at: string | null;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description When it became SUCCESS, FAILED or SKIPPED, RFC 3339 in UTC; null before.
+             */
             completed_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When the campaign was created, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Campaign Id */
+            /**
+             * Campaign Id
+             * @description Number of the campaign.
+             */
             campaign_id: number;
-            /** Version */
+            /**
+             * Version
+             * @description The firmware version that the campaign rolls out.
+             */
             version: string;
-            /** Failed Attempts */
+            /**
+             * Failed Attempts
+             * @description Every attempt that failed, newest first.
+             */
             failed_attempts: components["schemas"]["FailedAttempt"][];
         };
         /**
@@ -986,16 +1513,26 @@ export interface components {
          * @description An attempt that failed: when that was noticed, and what the device or the system said of it.
          */
         FailedAttempt: {
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Number of the attempt, from 1.
+             */
             attempt: number;
             /**
              * Failed At
              * Format: date-time
+             * @description When that was noticed, RFC 3339 in UTC.
              */
             failed_at: string;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description What the device said, or one of the system's codes, as in `reasons` of a Campaign.
+             */
             error_code: string;
-            /** Error Message */
+            /**
+             * Error Message
+             * @description The device's own words, up to 500 characters; null where it had none.
+             */
             error_message: string | null;
         };
         /**
@@ -1003,9 +1540,16 @@ export interface components {
          * @description How many devices have failures and this last error code, and are not (yet) SUCCESS or SKIPPED.
          */
         FailureReason: {
-            /** Error Code */
+            /**
+             * Error Code
+             * @description What the device said (1 to 64 of `a-z 0-9 _`), or one of the system's: `device_error`, `version_mismatch`,
+             *     `timeout`, `no_response`, `broker_refused_<reason code>`.
+             */
             error_code: string;
-            /** Devices */
+            /**
+             * Devices
+             * @description Number of devices, from 1; in the overview a device counts once for each failed attempt.
+             */
             devices: number;
         };
         /**
@@ -1013,9 +1557,15 @@ export interface components {
          * @description Devices that run the version now, and campaigns that have not ended with it, the newest 200.
          */
         FirmwareUsage: {
-            /** Devices */
+            /**
+             * Devices
+             * @description Number of devices that run the version now.
+             */
             devices: number;
-            /** Campaigns */
+            /**
+             * Campaigns
+             * @description Campaigns that have not ended with it, the newest 200.
+             */
             campaigns: components["schemas"]["UsingCampaign"][];
         };
         /**
@@ -1026,17 +1576,17 @@ export interface components {
             /**
              * At
              * Format: date-time
-             * @description when it was withdrawn
+             * @description When it was withdrawn, RFC 3339 in UTC.
              */
             at: string;
             /**
              * By
-             * @description who withdrew it: the `sub` of the token
+             * @description Who withdrew it: the `sub` of the token.
              */
             by: string | null;
             /**
              * Reason
-             * @description why, in the words of who withdrew it
+             * @description Why, in the words of who withdrew it.
              */
             reason: string | null;
         };
@@ -1045,17 +1595,30 @@ export interface components {
          * @description A group; who belongs to a campaign is settled when the campaign is created.
          */
         Group: {
-            /** Group Id */
+            /**
+             * Group Id
+             * @description Id of the group.
+             */
             group_id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the group, for people.
+             */
             name: string;
-            /** Description */
+            /**
+             * Description
+             * @description What it is for; null where nothing was said.
+             */
             description: string | null;
-            /** Member Count */
+            /**
+             * Member Count
+             * @description Number of devices in it, from 0.
+             */
             member_count: number;
             /**
              * Created At
              * Format: date-time
+             * @description When it was created, RFC 3339 in UTC.
              */
             created_at: string;
         };
@@ -1064,17 +1627,35 @@ export interface components {
          * @description A page of groups, by group id.
          */
         GroupList: {
-            /** Total */
+            /**
+             * Total
+             * @description Items that fit the filters, over all pages; at most 10,000 where `total_capped`.
+             */
             total: number;
-            /** Total Capped */
+            /**
+             * Total Capped
+             * @description True: there are more items than `total`, which was counted no further.
+             */
             total_capped: boolean;
-            /** Limit */
+            /**
+             * Limit
+             * @description The `limit` of the request.
+             */
             limit: number;
-            /** Offset */
+            /**
+             * Offset
+             * @description The `offset` of the request.
+             */
             offset: number;
-            /** Next */
+            /**
+             * Next
+             * @description Give it as `after` to have the next page; null on the last one.
+             */
             next: string | null;
-            /** Groups */
+            /**
+             * Groups
+             * @description The groups of this page, by group id.
+             */
             groups: components["schemas"]["Group"][];
         };
         /**
@@ -1086,11 +1667,20 @@ export interface components {
          *     `next_attempt_at` of a device's row says when.
          */
         HeldBack: {
-            /** Offline */
+            /**
+             * Offline
+             * @description Devices that nobody took the command for.
+             */
             offline: number;
-            /** Refused */
+            /**
+             * Refused
+             * @description Devices whose command the broker refused.
+             */
             refused: number;
-            /** Retry */
+            /**
+             * Retry
+             * @description Devices with a failed attempt that wait for the next one.
+             */
             retry: number;
         };
         /**
@@ -1098,11 +1688,20 @@ export interface components {
          * @description From the start to now, oldest first. Points are `resolution_seconds` apart, which doubles as time goes on.
          */
         History: {
-            /** Resolution Seconds */
+            /**
+             * Resolution Seconds
+             * @description Seconds from one point to the next: 1, 2, 4, 8 and so on.
+             */
             resolution_seconds: number;
-            /** Points */
+            /**
+             * Points
+             * @description At most 600 points; the last one is now.
+             */
             points: components["schemas"]["HistoryPoint"][];
-            /** Marks */
+            /**
+             * Marks
+             * @description What happened meanwhile, oldest first.
+             */
             marks: components["schemas"]["HistoryMark"][];
         };
         /**
@@ -1113,13 +1712,23 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description When, RFC 3339 in UTC.
              */
             at: string;
-            /** Event */
+            /**
+             * Event
+             * @description What happened, as in the timeline.
+             */
             event: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description Number of the stage that it concerns, from 0; null: none.
+             */
             stage: number | null;
-            /** Detail */
+            /**
+             * Detail
+             * @description The reason in words; null where there is none.
+             */
             detail: string | null;
         };
         /**
@@ -1133,15 +1742,25 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description The moment, RFC 3339 in UTC.
              */
             at: string;
-            /** Promised */
+            /**
+             * Promised
+             * @description Devices that the rate alone had allowed to be commanded by then, from 0, to one decimal.
+             */
             promised: number;
-            /** Counts */
+            /**
+             * Counts
+             * @description Number of devices by status at that moment; all eight statuses are there.
+             */
             counts: {
                 [key: string]: number;
             };
-            /** Failed Attempts */
+            /**
+             * Failed Attempts
+             * @description Attempts that had failed by then, from 0.
+             */
             failed_attempts: number;
         };
         /**
@@ -1149,19 +1768,37 @@ export interface components {
          * @description The same of a file, and how many devices came new to the group.
          */
         ImportResult: {
-            /** Created */
+            /**
+             * Created
+             * @description Number of devices that were new.
+             */
             created: number;
-            /** Updated */
+            /**
+             * Updated
+             * @description Number of devices that were known.
+             */
             updated: number;
-            /** Added To Group */
+            /**
+             * Added To Group
+             * @description Number of devices that came new to the group; 0 without a group.
+             */
             added_to_group: number;
         };
         /**
          * Members
          * @description Devices by their ids; naming one twice is the same as once.
+         * @example {
+         *       "device_ids": [
+         *         "gw2-0017",
+         *         "gw2-0018"
+         *       ]
+         *     }
          */
         Members: {
-            /** Device Ids */
+            /**
+             * Device Ids
+             * @description Ids of registered devices, 1 to 10,000.
+             */
             device_ids: string[];
         };
         /**
@@ -1169,9 +1806,15 @@ export interface components {
          * @description How many came, and how many were there already.
          */
         MembersAdded: {
-            /** Added */
+            /**
+             * Added
+             * @description Number of devices that came new to the group.
+             */
             added: number;
-            /** Already */
+            /**
+             * Already
+             * @description Number of devices that were in it already.
+             */
             already: number;
         };
         /**
@@ -1179,7 +1822,10 @@ export interface components {
          * @description How many went.
          */
         MembersRemoved: {
-            /** Removed */
+            /**
+             * Removed
+             * @description Number of devices that were taken out; those that were not in it do not count.
+             */
             removed: number;
         };
         /**
@@ -1187,88 +1833,162 @@ export interface components {
          * @description One firmware version to one device group, or to what another campaign has not updated.
          *
          *     Exactly one of `target_group_id` and `target_of`. Left out: the defaults of the customer's rule, `ratio`.
+         * @example {
+         *       "abort_threshold": 0.05,
+         *       "firmware_version_id": 7,
+         *       "name": "Spring release",
+         *       "rollout_rate": 600,
+         *       "rollout_strategy": "canary",
+         *       "stages": [
+         *         {
+         *           "approval": true,
+         *           "min_success": 0.98,
+         *           "name": "first",
+         *           "share": 0.01,
+         *           "soak_seconds": 900
+         *         },
+         *         {
+         *           "name": "more",
+         *           "rollout_rate": 60,
+         *           "share": 0.2
+         *         }
+         *       ],
+         *       "target_group_id": "gw2-field"
+         *     }
          */
         NewCampaign: {
-            /** Name */
+            /**
+             * Name
+             * @description Name of the campaign, for people: one line of 1 to 200 characters. It need not be unique.
+             */
             name: string;
-            /** Firmware Version Id */
+            /**
+             * Firmware Version Id
+             * @description Number (`id`) of the firmware version to roll out, from 1; it must not be withdrawn.
+             */
             firmware_version_id: number;
-            /** @description devices of another campaign; null with a group */
+            /** @description Devices of another campaign; left out or null with a group. */
             target_of?: components["schemas"]["TargetOf"] | null;
             /**
              * Target Group Id
-             * @description the group whose devices are updated; null with `target_of`
+             * @description Id of the device group; its members at this moment are the campaign's devices. Left out or null with
+             *     `target_of`.
              */
             target_group_id?: string | null;
             /**
              * Rollout Strategy
+             * @description `linear`: one stage with all devices. `canary`: small stages with gates first.
              * @default linear
              * @enum {string}
              */
             rollout_strategy: "linear" | "canary";
             /**
              * Rollout Rate
-             * @description devices per minute
+             * @description Devices that are commanded per minute, 1 to 600,000.
              * @default 10
              */
             rollout_rate: number;
             /**
              * Abort Threshold
+             * @description Share of devices that may fail before the campaign stops by itself, 0 to 1; see `abort_rule`.
              * @default 0.1
              */
             abort_threshold: number;
             /**
              * Abort Rule
+             * @description `ratio`: stops when failed / (succeeded + failed) is over the threshold. `sequential`: a statistical test of all
+             *     commanded devices, see `abort_confidence`.
              * @default ratio
              * @enum {string}
              */
             abort_rule: "ratio" | "sequential";
             /**
              * Abort Min Devices
+             * @description For the rule `ratio`: so many devices must have finished before it may stop the campaign, 1 to 100,000,000.
              * @default 1
              */
             abort_min_devices: number;
             /**
              * Abort Confidence
+             * @description For the rule `sequential`: how sure it must be that too many devices fail, 0.5 to 0.9999. A good firmware is
+             *     stopped with a probability of at most 1 minus this.
              * @default 0.95
              */
             abort_confidence: number;
             /**
              * Max Attempts
+             * @description How many attempts of a device may fail before it is FAILED, 1 to 10. Being offline is no failed attempt.
              * @default 3
              */
             max_attempts: number;
             /**
              * Attempt Timeout Seconds
+             * @description Seconds that an attempt may take from the command to the device's last report, 10 to 604,800 (a week); then it
+             *     has failed.
              * @default 3600
              */
             attempt_timeout_seconds: number;
-            /** Max In Flight */
+            /**
+             * Max In Flight
+             * @description At most so many devices are at work at once, 1 to 1,000,000; null: no limit but the rate.
+             */
             max_in_flight?: number | null;
-            /** Ramp Start */
+            /**
+             * Ramp Start
+             * @description At first at most so many devices are at work at once, 1 to 1,000,000; null: no ramp.
+             */
             ramp_start?: number | null;
             /**
              * Ramp Factor
+             * @description With `ramp_start`: so many more devices may be at work for each success, 0 to 10.
              * @default 1
              */
             ramp_factor: number;
-            /** End At */
+            /**
+             * End At
+             * @description From then on nothing new is begun and waiting devices are skipped, RFC 3339 with an offset, in the future; null:
+             *     no end.
+             */
             end_at?: string | null;
-            /** Stages */
+            /**
+             * Stages
+             * @description For the strategy `canary`: 1 to 10 stages; left out: one stage with 1 % of the devices. What they leave is a last
+             *     stage without a gate.
+             */
             stages?: components["schemas"]["NewStage"][] | null;
         };
         /**
          * NewDevice
          * @description A device. In a bulk, `current_version` and `attributes` left out leave a known device's as they are.
+         * @example {
+         *       "attributes": {
+         *         "site": "Bern"
+         *       },
+         *       "current_version": "1.9.0",
+         *       "device_id": "gw2-0017",
+         *       "device_type": "gw2"
+         *     }
          */
         NewDevice: {
-            /** Device Id */
+            /**
+             * Device Id
+             * @description Id of the device, unique within the tenant: 1 to 128 characters, no `/`, `+`, `#` or control characters.
+             */
             device_id: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description Its type, 1 to 128 characters; a firmware version for another type is not sent to it.
+             */
             device_type: string;
-            /** Current Version */
+            /**
+             * Current Version
+             * @description The firmware version that it runs, 1 to 100 characters; null or left out: not known.
+             */
             current_version?: string | null;
-            /** Attributes */
+            /**
+             * Attributes
+             * @description What else is known of it: at most 50 names with texts, numbers or booleans, 8,192 characters as JSON.
+             */
             attributes?: {
                 [key: string]: string | boolean | number | null;
             } | null;
@@ -1276,23 +1996,39 @@ export interface components {
         /**
          * NewGroup
          * @description A named list of devices.
+         * @example {
+         *       "group_id": "gw2-field",
+         *       "name": "Gateways in the field"
+         *     }
          */
         NewGroup: {
-            /** Group Id */
+            /**
+             * Group Id
+             * @description Id of the group, unique within the tenant: 1 to 128 characters, no `/`, `+`, `#` or control characters.
+             */
             group_id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the group, for people: one line of 1 to 200 characters.
+             */
             name: string;
-            /** Description */
+            /**
+             * Description
+             * @description What it is for, for people; up to 4,000 characters.
+             */
             description?: string | null;
         };
         /**
          * NewRate
          * @description The rate of the current stage and all later ones.
+         * @example {
+         *       "rollout_rate": 120
+         *     }
          */
         NewRate: {
             /**
              * Rollout Rate
-             * @description devices per minute
+             * @description Devices that are commanded per minute, 1 to 600,000.
              */
             rollout_rate: number;
         };
@@ -1305,26 +2041,42 @@ export interface components {
          *     `soak_seconds`, and an approver has agreed where `approval` asks for it.
          */
         NewStage: {
-            /** Name */
+            /**
+             * Name
+             * @description Name of the stage, for people: one line of 1 to 200 characters.
+             */
             name: string;
-            /** Share */
+            /**
+             * Share
+             * @description Share of all devices that can be updated, over 0 to 1 (0.01 is 1 %), rounded up to whole devices. Give this or
+             *     `count`.
+             */
             share?: number | null;
-            /** Count */
+            /**
+             * Count
+             * @description So many devices, 1 to 100,000,000. Give this or `share`.
+             */
             count?: number | null;
-            /** Rollout Rate */
+            /**
+             * Rollout Rate
+             * @description Devices per minute in this stage, 1 to 600,000; left out or null: the campaign's `rollout_rate`.
+             */
             rollout_rate?: number | null;
             /**
              * Soak Seconds
+             * @description For how many seconds the gate's condition must have held before it opens, 0 to 604,800 (a week).
              * @default 900
              */
             soak_seconds: number;
             /**
              * Min Success
+             * @description Share of the stage's devices that must have succeeded before its gate opens, 0 to 1.
              * @default 0.95
              */
             min_success: number;
             /**
              * Approval
+             * @description True: the gate also waits for an approver.
              * @default false
              */
             approval: boolean;
@@ -1338,17 +2090,35 @@ export interface components {
          *     `heard_last_hour`: devices heard in the last hour (to five minutes).
          */
         Overview: {
-            /** Waiting */
+            /**
+             * Waiting
+             * @description Campaigns that wait for a person, the longest first, at most 100.
+             */
             waiting: components["schemas"]["Waiting"][];
-            /** Running */
+            /**
+             * Running
+             * @description Campaigns that run, the newest 20.
+             */
             running: components["schemas"]["Campaign"][];
-            /** Versions */
+            /**
+             * Versions
+             * @description How many devices run which version, the largest 100.
+             */
             versions: components["schemas"]["VersionCount"][];
-            /** Failures */
+            /**
+             * Failures
+             * @description Why attempts failed in the last 24 hours (to the hour), the most frequent 20.
+             */
             failures: components["schemas"]["FailureReason"][];
-            /** Devices Total */
+            /**
+             * Devices Total
+             * @description Devices of the tenant.
+             */
             devices_total: number;
-            /** Heard Last Hour */
+            /**
+             * Heard Last Hour
+             * @description Devices of which a message came in the last hour (to five minutes).
+             */
             heard_last_hour: number;
         };
         /**
@@ -1360,23 +2130,41 @@ export interface components {
          *     limits in flight come on top. `bytes`: what the devices download in all.
          */
         Preview: {
-            /** Would Update */
+            /**
+             * Would Update
+             * @description Number of devices that would be commanded.
+             */
             would_update: number;
-            /** Skipped */
+            /**
+             * Skipped
+             * @description Number of devices that would be skipped, by reason.
+             */
             skipped: {
                 [key: string]: number;
             };
-            /** Busy Elsewhere */
+            /**
+             * Busy Elsewhere
+             * @description Of `would_update`, those that another campaign has at work; they wait for it.
+             */
             busy_elsewhere: number;
-            /** Stages */
+            /**
+             * Stages
+             * @description The stages as they would be, in their order.
+             */
             stages: components["schemas"]["PreviewStage"][];
-            /** Estimated Seconds */
+            /**
+             * Estimated Seconds
+             * @description Seconds to command all devices, soak times included, from 0.
+             */
             estimated_seconds: number;
-            /** Bytes */
+            /**
+             * Bytes
+             * @description Bytes that the devices would download in all.
+             */
             bytes: number;
             /**
              * Warnings
-             * @description empty: the file is where devices will look for it
+             * @description Empty: the file is where devices will look for it.
              */
             warnings: components["schemas"]["PreviewWarning"][];
         };
@@ -1385,9 +2173,15 @@ export interface components {
          * @description A stage as it would be; skipped devices are part of the last one.
          */
         PreviewStage: {
-            /** Name */
+            /**
+             * Name
+             * @description Name of the stage.
+             */
             name: string;
-            /** Total */
+            /**
+             * Total
+             * @description Number of devices in it, from 0.
+             */
             total: number;
         };
         /**
@@ -1397,35 +2191,51 @@ export interface components {
         PreviewWarning: {
             /**
              * Code
-             * @description what the firmware's address answered when it was asked last, as in the version's `address`
+             * @description What the firmware's address answered when it was asked last, as in the version's `address`.
              * @enum {string}
              */
             code: "not_checked" | "unreachable" | "bad_redirect" | "bad_status" | "size_unknown" | "size_mismatch";
             /**
              * Detail
-             * @description a sentence for a person
+             * @description A sentence for a person.
              */
             detail: string;
             /**
              * Checked At
-             * @description when the address was asked last; null: never
+             * @description When the address was asked last, RFC 3339 in UTC; null: never.
              */
             checked_at: string | null;
         };
         /**
          * Reason
          * @description Why, for the timeline.
+         * @example {
+         *       "reason": "support asked for it"
+         *     }
          */
         Reason: {
-            /** Reason */
+            /**
+             * Reason
+             * @description Why, for people; up to 500 characters.
+             */
             reason?: string | null;
         };
         /**
          * Retry
          * @description Which failed devices to try again; left out: all that are still registered.
+         * @example {
+         *       "device_ids": [
+         *         "gw2-0017",
+         *         "gw2-0018"
+         *       ]
+         *     }
          */
         Retry: {
-            /** Device Ids */
+            /**
+             * Device Ids
+             * @description Devices of the campaign, 1 to 1,000 ids; those that are not FAILED stay as they are. Left out: all FAILED
+             *     devices.
+             */
             device_ids?: string[] | null;
         };
         /**
@@ -1433,7 +2243,10 @@ export interface components {
          * @description How many devices are tried again.
          */
         RetryAccepted: {
-            /** Accepted */
+            /**
+             * Accepted
+             * @description Number of devices that are tried again.
+             */
             accepted: number;
         };
         /**
@@ -1441,47 +2254,91 @@ export interface components {
          * @description A stage with its gate and what its devices are at; `approved_by` an approver: the gate is open from then on.
          */
         Stage: {
-            /** Number */
+            /**
+             * Number
+             * @description Number of the stage, from 0.
+             */
             number: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the stage, for people: one line of 1 to 200 characters.
+             */
             name: string;
-            /** Share */
+            /**
+             * Share
+             * @description Share of all devices that could be updated at the creation, over 0 to 1; null where `count` is given, and in the
+             *     last stage.
+             */
             share: number | null;
-            /** Count */
+            /**
+             * Count
+             * @description Number of devices that the stage was to have; null where `share` is given, and in the last stage.
+             */
             count: number | null;
-            /** Rollout Rate */
+            /**
+             * Rollout Rate
+             * @description Devices that are commanded per minute in this stage, 1 to 600,000.
+             */
             rollout_rate: number;
-            /** Soak Seconds */
+            /**
+             * Soak Seconds
+             * @description For how many seconds the gate's condition must have held before it opens, 0 to 604,800 (a week).
+             */
             soak_seconds: number;
-            /** Min Success */
+            /**
+             * Min Success
+             * @description Share of the stage's devices that must have succeeded before its gate opens, 0 to 1.
+             */
             min_success: number;
-            /** Approval */
+            /**
+             * Approval
+             * @description True: the gate also waits for an approver.
+             */
             approval: boolean;
             /**
              * Status
+             * @description `WAITING`: not its turn yet. `RUNNING`: its devices are commanded. `SOAKING`: its gate's condition holds, for
+             *     `soak_seconds`. `AWAITING_APPROVAL`: an approver is asked. `FAILED`: too few can succeed, the campaign was paused.
+             *     `PASSED`.
              * @enum {string}
              */
             status: "WAITING" | "RUNNING" | "SOAKING" | "AWAITING_APPROVAL" | "FAILED" | "PASSED";
-            /** Total */
+            /**
+             * Total
+             * @description Devices in the stage, SKIPPED ones included.
+             */
             total: number;
-            /** Status Breakdown */
+            /**
+             * Status Breakdown
+             * @description Number of devices by status; all eight statuses are there.
+             */
             status_breakdown: {
                 [key: string]: number;
             };
-            /** Soak Until */
+            /**
+             * Soak Until
+             * @description When the soak time ends, RFC 3339 in UTC; null before it has begun.
+             */
             soak_until: string | null;
-            /** Approved By */
+            /**
+             * Approved By
+             * @description Who approved the gate: the `sub` of the token; null where nobody has.
+             */
             approved_by: string | null;
-            /** Approved At */
+            /**
+             * Approved At
+             * @description When it was approved, RFC 3339 in UTC; null where nobody has.
+             */
             approved_at: string | null;
             /**
              * Needed
-             * @description updated devices at which the gate is reached, 0 or more; null: there is no gate
+             * @description Updated devices at which the gate is reached, 0 or more; null: there is no gate.
              */
             needed: number | null;
             /**
              * Stuck Since
-             * @description since when the gate cannot open by itself: each device has had its turn, and too few would be updated without those that are offline or that the broker refuses; null: it can. Known within 5 seconds
+             * @description Since when the gate cannot open by itself, RFC 3339 in UTC: each device has had its turn, and too few would be
+             *     updated without those that are offline or that the broker refuses. Null: it can. Known within 5 seconds.
              */
             stuck_since: string | null;
         };
@@ -1498,16 +2355,26 @@ export interface components {
         StatusReason: {
             /**
              * Code
+             * @description `operator`: a person did it. `abort_ratio`, `abort_sequential`: the abort rule. `gate_failed`: too few devices of
+             *     a stage succeeded. `firmware_withdrawn`: the version was withdrawn. `restored`: the database is an older state from
+             *     a backup. `nobody_updated`: it is COMPLETED without one success.
              * @enum {string}
              */
             code: "operator" | "abort_ratio" | "abort_sequential" | "gate_failed" | "firmware_withdrawn" | "restored" | "nobody_updated";
-            /** Detail */
+            /**
+             * Detail
+             * @description The person's reason, or the rule's evidence in words; null where none was given.
+             */
             detail: string | null;
-            /** By */
+            /**
+             * By
+             * @description The `sub` of the person's token; null: the system.
+             */
             by: string | null;
             /**
              * At
              * Format: date-time
+             * @description When, RFC 3339 in UTC.
              */
             at: string;
         };
@@ -1518,12 +2385,13 @@ export interface components {
         TargetOf: {
             /**
              * Campaign Id
-             * @description the other campaign
+             * @description Number (`id`) of the other campaign, from 1.
              */
             campaign_id: number;
             /**
              * Statuses
-             * @description the devices' statuses there; SKIPPED: whatever the reason; PENDING only of a campaign that is ABORTED or COMPLETED: those that an abort has not skipped yet
+             * @description The devices' statuses there, 1 to 3; SKIPPED: whatever the reason; PENDING only of a campaign that is ABORTED or
+             *     COMPLETED: those that an abort has not skipped yet.
              */
             statuses: ("FAILED" | "SKIPPED" | "PENDING")[];
         };
@@ -1532,7 +2400,10 @@ export interface components {
          * @description All that happened, oldest first.
          */
         Timeline: {
-            /** Entries */
+            /**
+             * Entries
+             * @description All entries, oldest first.
+             */
             entries: components["schemas"]["TimelineEntry"][];
         };
         /**
@@ -1543,17 +2414,34 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description When, RFC 3339 in UTC.
              */
             at: string;
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The campaign's `epoch` after it, from 0.
+             */
             epoch: number;
-            /** Event */
+            /**
+             * Event
+             * @description What happened: `created`, `started`, `paused`, `resumed`, `rate_changed`, `retried`, `reopened`, `approved`,
+             *     `stage_started`, `gate_passed`, `completed`, `aborted` and others.
+             */
             event: string;
-            /** By */
+            /**
+             * By
+             * @description The `sub` of the person's token; null: the system itself.
+             */
             by: string | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description The person's reason, or the rule's in words; null where there is none.
+             */
             reason: string | null;
-            /** Detail */
+            /**
+             * Detail
+             * @description Numbers and names that belong to the event, such as `stage` or `devices`; may be empty.
+             */
             detail: {
                 [key: string]: unknown;
             };
@@ -1563,10 +2451,17 @@ export interface components {
          * @description A campaign that has not ended and rolls the version out.
          */
         UsingCampaign: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the campaign.
+             */
             id: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the campaign.
+             */
             name: string;
+            /** @description `CREATED`, `RUNNING` or `PAUSED`. */
             status: components["schemas"]["CampaignStatus"];
         };
         /**
@@ -1574,11 +2469,20 @@ export interface components {
          * @description How many devices of a type run a version; null: not known.
          */
         VersionCount: {
-            /** Device Type */
+            /**
+             * Device Type
+             * @description The device type.
+             */
             device_type: string;
-            /** Version */
+            /**
+             * Version
+             * @description The firmware version; null: not known.
+             */
             version: string | null;
-            /** Devices */
+            /**
+             * Devices
+             * @description Number of devices, from 1.
+             */
             devices: number;
         };
         /**
@@ -1598,21 +2502,32 @@ export interface components {
          *     send, and has been below 80 % of its rate for a minute or more.
          */
         Waiting: {
-            /** Campaign Id */
+            /**
+             * Campaign Id
+             * @description Number of the campaign.
+             */
             campaign_id: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the campaign.
+             */
             name: string;
             /**
              * Why
+             * @description What it waits for.
              * @enum {string}
              */
             why: "approval" | "gate_stuck" | "gate_failed" | "gate_passed" | "aborted" | "firmware_withdrawn" | "restored" | "slow";
             /**
              * Since
              * Format: date-time
+             * @description Since when, RFC 3339 in UTC.
              */
             since: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description The reason in words; null where there is none.
+             */
             detail: string | null;
         };
         /**
@@ -1620,14 +2535,24 @@ export interface components {
          * @description One field that is wrong; in a file, in which line.
          */
         ProblemField: {
-            /** Field */
+            /**
+             * Field
+             * @description Name of the field, dotted for nested ones (`stages.0.share`); `body` for the body as a whole.
+             */
             field: string;
-            /** Code */
+            /**
+             * Code
+             * @description What is wrong, in a stable word: `required`, `unknown_field`, `out_of_range`, `bad_format` and others.
+             */
             code: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description The same in words, for a person.
+             */
             detail: string;
             /**
              * Line
+             * @description Line of the file, from 1; 0 or left out where there is no file.
              * @default 0
              */
             line: number;
@@ -1637,22 +2562,44 @@ export interface components {
          * @description RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named.
          */
         Problem: {
-            /** Type */
+            /**
+             * Type
+             * @description `urn:pulse-ota:problem:` and the `code`.
+             */
             type: string;
-            /** Title */
+            /**
+             * Title
+             * @description The kind of problem, for a person.
+             */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description The answer's HTTP status, 400 to 599.
+             */
             status: number;
-            /** Detail */
+            /**
+             * Detail
+             * @description What is wrong with this request, for a person.
+             */
             detail: string;
-            /** Code */
+            /**
+             * Code
+             * @description What is wrong, in a stable word for programs; each operation names its own.
+             */
             code: string;
-            /** Request Id */
+            /**
+             * Request Id
+             * @description The request's id, as in the header `X-Request-Id` and in the services' logs.
+             */
             request_id: string;
-            /** Errors */
+            /**
+             * Errors
+             * @description The fields that are wrong; empty where it is no matter of fields.
+             */
             errors: components["schemas"]["ProblemField"][];
             /**
              * Errors Total
+             * @description Of a file: how many errors it has, of which `errors` names the first; else left out.
              * @default 0
              */
             errors_total: number;
@@ -1669,13 +2616,19 @@ export interface operations {
     list_campaigns: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
+                /** @description Only campaigns with this status. */
                 status?: components["schemas"]["CampaignStatus"] | null;
+                /** @description True: only campaigns that wait for a person, as in `waiting` of the overview. */
                 needs_attention?: boolean;
+                /** @description Only campaigns with this text in their name, in upper or lower case; up to 200 characters. */
                 search?: string | null;
+                /** @description Only campaigns of this firmware version, by its number, from 1. */
                 firmware_version_id?: number | null;
             };
             header?: never;
@@ -1693,6 +2646,42 @@ export interface operations {
                     "application/json": components["schemas"]["CampaignList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1702,7 +2691,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1716,10 +2708,11 @@ export interface operations {
     create_campaign: {
         parameters: {
             query?: {
+                /** @description True: answer what the campaign would do (200, a Preview), and keep nothing. */
                 preview?: boolean;
             };
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -1749,6 +2742,89 @@ export interface operations {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `firmware_withdrawn`: The firmware version was withdrawn.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_firmware`: The firmware version that the body names is not there.
+             *     `unknown_group`: The group that the body names is not there.
+             *     `empty_group`: The group has no devices.
+             *     `unknown_campaign`: The campaign that the request names is not there, or another tenant's.
+             *     `not_ended`: The campaign that the request names goes on: its waiting devices still have their turn.
+             *     `empty_target`: No device is aimed at: none of the other campaign has such a status and is still registered.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1758,7 +2834,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1774,6 +2853,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -1789,6 +2869,51 @@ export interface operations {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1798,7 +2923,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1814,6 +2942,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -1827,6 +2956,60 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1836,7 +3019,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1851,10 +3037,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -1883,6 +3070,90 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1892,7 +3163,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1907,10 +3181,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -1939,6 +3214,91 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `firmware_withdrawn`: The firmware version was withdrawn.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -1948,7 +3308,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1963,10 +3326,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -1995,6 +3359,90 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2004,7 +3452,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2019,10 +3470,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2051,6 +3503,90 @@ export interface operations {
                     "application/json": components["schemas"]["ControlledCampaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2060,7 +3596,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2075,10 +3614,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2098,6 +3638,94 @@ export interface operations {
                     "application/json": components["schemas"]["RetryAccepted"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `firmware_withdrawn`: The firmware version was withdrawn.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_device`: A device that the body names is not there; `errors` names the first 100.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2107,7 +3735,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2122,11 +3753,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
+                /** @description Number of the stage, 0 to 1,000. */
                 number: number;
             };
             cookie?: never;
@@ -2146,6 +3779,93 @@ export interface operations {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `campaign_not_found`: There is no such campaign.
+             *     `stage_not_found`: The campaign has no stage with this number.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2155,7 +3875,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2169,17 +3892,24 @@ export interface operations {
     list_campaign_devices: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
+                /** @description Only devices with this status. */
                 status?: components["schemas"]["Status"] | null;
+                /** @description Only devices with this text in their id, in upper or lower case; up to 200 characters. */
                 search?: string | null;
+                /** @description Only devices whose last failed attempt has this code; up to 64 characters. */
                 error_code?: string | null;
+                /** @description Only PENDING devices that are held back for this. */
                 wait?: components["schemas"]["Wait"] | null;
             };
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2195,6 +3925,51 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceRowList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2204,7 +3979,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2219,11 +3997,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 device_id: string;
             };
             cookie?: never;
@@ -2243,6 +4023,93 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceRow"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `campaign_not_found`: There is no such campaign.
+             *     `device_not_found`: There is no such device.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `wrong_state`: The campaign or stage is in a state in which this is not possible; `detail` names those in which it is.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2252,7 +4119,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2268,6 +4138,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2283,6 +4154,51 @@ export interface operations {
                     "application/json": components["schemas"]["Timeline"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2292,7 +4208,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2308,6 +4227,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2323,6 +4243,51 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2332,7 +4297,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2361,6 +4329,33 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2370,7 +4365,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2384,6 +4382,7 @@ export interface operations {
     get_firmware_usage: {
         parameters: {
             query: {
+                /** @description Number of the firmware version, from 1. */
                 firmware_version_id: number;
             };
             header?: never;
@@ -2401,6 +4400,51 @@ export interface operations {
                     "application/json": components["schemas"]["FirmwareUsage"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `firmware_not_found`: There is no such firmware version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2410,7 +4454,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2425,9 +4472,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description The last `id` of an earlier stream, in decimal digits: numbers go on from it. */
                 "last-event-id"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 campaign_id: number;
             };
             cookie?: never;
@@ -2443,6 +4492,51 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Campaign"] | components["schemas"]["Beat"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `campaign_not_found`: There is no such campaign. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2452,7 +4546,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2467,6 +4564,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description The last `id` of an earlier stream, in decimal digits: numbers go on from it. */
                 "last-event-id"?: string | null;
             };
             path?: never;
@@ -2483,6 +4581,42 @@ export interface operations {
                     "text/event-stream": components["schemas"]["CampaignChanges"] | components["schemas"]["Beat"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2492,7 +4626,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2506,11 +4643,13 @@ export interface operations {
     import_devices: {
         parameters: {
             query?: {
+                /** @description Id of a group that the devices go into besides; left out: none. */
                 group_id?: string | null;
+                /** @description True: say what would happen, and keep nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -2535,6 +4674,90 @@ export interface operations {
                     "application/json": components["schemas"]["ImportResult"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `invalid_csv`: The file has errors, and nothing was imported: `errors` names the first 1,000, `errors_total` counts all.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2544,7 +4767,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2558,12 +4784,17 @@ export interface operations {
     list_devices: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
+                /** @description Only devices with this text in their id, in upper or lower case; up to 200 characters. */
                 search?: string | null;
+                /** @description Only devices of exactly this type. */
                 device_type?: string | null;
+                /** @description Only members of this group. */
                 group_id?: string | null;
             };
             header?: never;
@@ -2581,6 +4812,51 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2590,7 +4866,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2605,7 +4884,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -2626,6 +4905,81 @@ export interface operations {
                     "application/json": components["schemas"]["Device"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `device_exists`: A device with this id exists already.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2635,7 +4989,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2650,7 +5007,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -2671,6 +5028,81 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `duplicate_device`: A device is in the request more than once; `errors` names the first 100.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2680,7 +5112,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2696,6 +5131,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 device_id: string;
             };
             cookie?: never;
@@ -2711,6 +5147,51 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceDetail"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `device_not_found`: There is no such device. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2720,7 +5201,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2736,6 +5220,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 device_id: string;
             };
             cookie?: never;
@@ -2749,6 +5234,60 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `device_not_found`: There is no such device. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `device_active`: A campaign that has not finished with the device holds it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2758,7 +5297,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2772,9 +5314,11 @@ export interface operations {
     list_groups: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
             };
             header?: never;
@@ -2792,6 +5336,42 @@ export interface operations {
                     "application/json": components["schemas"]["GroupList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2801,7 +5381,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2816,7 +5399,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -2837,6 +5420,81 @@ export interface operations {
                     "application/json": components["schemas"]["Group"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `group_exists`: A group with this id exists already.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2846,7 +5504,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2862,6 +5523,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 group_id: string;
             };
             cookie?: never;
@@ -2877,6 +5539,51 @@ export interface operations {
                     "application/json": components["schemas"]["Group"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2886,7 +5593,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2902,6 +5612,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 group_id: string;
             };
             cookie?: never;
@@ -2915,6 +5626,60 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_in_use`: A campaign that aims at the group is not finished. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2924,7 +5689,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2938,13 +5706,16 @@ export interface operations {
     list_members: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
             };
             header?: never;
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 group_id: string;
             };
             cookie?: never;
@@ -2960,6 +5731,51 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -2969,7 +5785,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2984,10 +5803,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 group_id: string;
             };
             cookie?: never;
@@ -3007,6 +5827,90 @@ export interface operations {
                     "application/json": components["schemas"]["MembersAdded"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_device`: A device that the body names is not there; `errors` names the first 100.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -3016,7 +5920,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3031,10 +5938,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its id, percent-encoded: no / + # and no control or reserved characters or line ends, no space at either end, not dots alone, at most 128 characters. */
                 group_id: string;
             };
             cookie?: never;
@@ -3054,6 +5962,90 @@ export interface operations {
                     "application/json": components["schemas"]["MembersRemoved"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `group_not_found`: There is no such group. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_device`: A device that the body names is not there; `errors` names the first 100.
+             *     `invalid`: A field or parameter is not as it must be; `errors` names each with the rule.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -3063,7 +6055,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;

@@ -12,17 +12,21 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Versions
+         * List firmware
          * @description Lists firmware versions, newest first.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["list_firmware"];
         put?: never;
         /**
-         * Register
+         * Register firmware
          * @description Registers a firmware version. What it is never changes; it can be withdrawn.
          *
          *     The server then asks `file_url` for the file and its size. What is not as it should be is a warning in `address`:
          *     the file may come later.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["register_firmware"];
         delete?: never;
@@ -41,8 +45,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Look
+         * Check address
          * @description Asks an address for a file and its size, before a version is registered with it. Takes 5 s at most.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["check_address"];
         delete?: never;
@@ -59,8 +65,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get
+         * Get firmware
          * @description One firmware version.
+         *
+         *     One of the roles `viewer`, `operator`, `approver`, `admin`.
          */
         get: operations["get_firmware"];
         put?: never;
@@ -69,11 +77,13 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change
+         * Change firmware
          * @description Puts the address or the description of a version right, with who and when in `changes`.
          *
          *     Commands made from then on have the new address, those of running campaigns too; the file there must be the same.
          *     A new address is asked as at the registration. Not for a withdrawn version.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         patch: operations["change_firmware"];
         trace?: never;
@@ -88,8 +98,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check
+         * Check firmware
          * @description Asks the address of a version again for the file and its size. Takes 5 s at most. Not for a withdrawn version.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["check_firmware"];
         delete?: never;
@@ -108,8 +120,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Withdraw
+         * Withdraw firmware
          * @description Withdraws a version: no campaign of it can start, and running ones pause within a second or two.
+         *
+         *     One of the roles `operator`, `admin`.
          */
         post: operations["withdraw_firmware"];
         delete?: never;
@@ -129,25 +143,25 @@ export interface components {
         Address: {
             /**
              * Checked At
-             * @description when it was looked at last; null: never
+             * @description When it was looked at last, RFC 3339 in UTC; null: never.
              */
             checked_at?: string | null;
             /**
              * Reachable
-             * @description whether a file is there; null: it was not asked
+             * @description Whether a file is there; null: it was not asked.
              */
             reachable?: boolean | null;
             /**
              * Status
-             * @description the HTTP status that it answered, after redirects
+             * @description The HTTP status that it answered, after redirects.
              */
             status?: number | null;
             /**
              * Size Bytes
-             * @description how large the file there is, in bytes
+             * @description How large the file there is, in bytes.
              */
             size_bytes?: number | null;
-            /** @description null: the file is there, with the right size */
+            /** @description Null: the file is there, with the right size. */
             warning?: components["schemas"]["AddressWarning"] | null;
         };
         /**
@@ -157,13 +171,15 @@ export interface components {
         AddressWarning: {
             /**
              * Code
-             * @description `not_checked`: the address was not asked. `unreachable`: it did not answer within 3 s. `bad_redirect`: more than 3 redirects, or to what is no address. `bad_status`: neither 200 nor 206. `size_unknown`, `size_mismatch`: what it says of the file's size
+             * @description `not_checked`: the address was not asked. `unreachable`: it did not answer within 3 s. `bad_redirect`: more
+             *     than 3 redirects, or to what is no address. `bad_status`: neither 200 nor 206. `size_unknown`,
+             *     `size_mismatch`: what it says of the file's size.
              * @enum {string}
              */
             code: "not_checked" | "unreachable" | "bad_redirect" | "bad_status" | "size_unknown" | "size_mismatch";
             /**
              * Detail
-             * @description a sentence for a person
+             * @description A sentence for a person.
              */
             detail: string;
         };
@@ -175,45 +191,48 @@ export interface components {
             /**
              * At
              * Format: date-time
-             * @description when
+             * @description When it was changed, RFC 3339 in UTC.
              */
             at: string;
             /**
              * By
-             * @description who: the `sub` of the token
+             * @description Who: the `sub` of the token.
              */
             by: string;
             /**
              * Field
-             * @description what was changed
+             * @description What was changed.
              * @enum {string}
              */
             field: "file_url" | "description";
             /**
              * Old
-             * @description what it was
+             * @description What it was.
              */
             old: string | null;
             /**
              * New
-             * @description what it is from then on
+             * @description What it is from then on.
              */
             new: string | null;
         };
         /**
          * FileToFind
          * @description An address, and how large the file there should be.
+         * @example {
+         *       "file_size_bytes": 1048576,
+         *       "file_url": "https://files.example.com/gw2-2.1.0.bin"
+         *     }
          */
         FileToFind: {
             /**
              * File Url
-             * @description where to ask
-             * @example https://files.example.com/f.bin
+             * @description Where to ask: `http` or `https`, up to 2,000 characters.
              */
             file_url: string;
             /**
              * File Size Bytes
-             * @description the size that is expected
+             * @description The size that is expected, in bytes, 1 to 2^40 (1 TiB).
              */
             file_size_bytes: number;
         };
@@ -222,66 +241,97 @@ export interface components {
          * @description A firmware version. What it is never changes; `file_url` and `description` can be put right while ACTIVE.
          */
         Firmware: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the firmware version, from 1, unique over all tenants.
+             */
             id: number;
-            /** Version */
+            /**
+             * Version
+             * @description What devices report as theirs once they run it, 1 to 100 characters.
+             */
             version: string;
-            /** Description */
+            /**
+             * Description
+             * @description What is new, for people; null where nothing was said.
+             */
             description: string | null;
-            /** File Url */
+            /**
+             * File Url
+             * @description Where devices download the file.
+             */
             file_url: string;
-            /** File Size Bytes */
+            /**
+             * File Size Bytes
+             * @description Size of the file in bytes, from 1.
+             */
             file_size_bytes: number;
-            /** Checksum Sha256 */
+            /**
+             * Checksum Sha256
+             * @description SHA-256 of the file, 64 lower-case hexadecimal digits.
+             */
             checksum_sha256: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description The type of the devices that may get it; null: devices of any type.
+             */
             device_type: string | null;
             /**
              * Status
+             * @description `WITHDRAWN`: no campaign of it can start, and running ones pause.
              * @enum {string}
              */
             status: "ACTIVE" | "WITHDRAWN";
             /**
              * Created At
              * Format: date-time
+             * @description When it was registered, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description Who registered it: the `sub` of the token.
+             */
             created_by: string;
-            /** Withdrawn At */
+            /**
+             * Withdrawn At
+             * @description When it was withdrawn, RFC 3339 in UTC; null while it is `ACTIVE`.
+             */
             withdrawn_at: string | null;
             /**
              * Withdrawn By
-             * @description who withdrew it: the `sub` of the token
+             * @description Who withdrew it: the `sub` of the token.
              */
             withdrawn_by: string | null;
             /**
              * Withdrawn Reason
-             * @description why, in the words of who withdrew it
+             * @description Why, in the words of who withdrew it.
              */
             withdrawn_reason: string | null;
-            /** @description what `file_url` answered when it was asked last */
+            /** @description What `file_url` answered when it was asked last. */
             address: components["schemas"]["Address"];
             /**
              * Changes
-             * @description what was changed, newest first, at most 20
+             * @description What was changed, newest first, at most 20.
              */
             changes: components["schemas"]["Changed"][];
         };
         /**
          * FirmwareChange
          * @description What to put right; what is left out stays as it is.
+         * @example {
+         *       "file_url": "https://files.example.com/moved/gw2-2.1.0.bin"
+         *     }
          */
         FirmwareChange: {
             /**
              * File Url
-             * @description where the same file lies now; left out or null: as it is
-             * @example https://x.example/f
+             * @description Where the same file lies now, `http` or `https`, up to 2,000 characters; left out or null: as it is.
              */
             file_url?: string | null;
             /**
              * Description
-             * @description null: none any more
+             * @description What is new, for people; up to 4,000 characters. Null: none any more.
              */
             description?: string | null;
         };
@@ -290,52 +340,95 @@ export interface components {
          * @description A page of firmware versions, newest first.
          */
         FirmwareList: {
-            /** Total */
+            /**
+             * Total
+             * @description Items that fit the filters, over all pages; at most 10,000 where `total_capped`.
+             */
             total: number;
-            /** Total Capped */
+            /**
+             * Total Capped
+             * @description True: there are more items than `total`, which was counted no further.
+             */
             total_capped: boolean;
-            /** Limit */
+            /**
+             * Limit
+             * @description The `limit` of the request.
+             */
             limit: number;
-            /** Offset */
+            /**
+             * Offset
+             * @description The `offset` of the request.
+             */
             offset: number;
-            /** Next */
+            /**
+             * Next
+             * @description Give it as `after` to have the next page; null on the last one.
+             */
             next: string | null;
-            /** Firmware Versions */
+            /**
+             * Firmware Versions
+             * @description The versions of this page, newest first.
+             */
             firmware_versions: components["schemas"]["Firmware"][];
         };
         /**
          * NewFirmware
          * @description A version to register. `device_type` left out: for devices of any type.
+         * @example {
+         *       "checksum_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "description": "Longer battery life",
+         *       "device_type": "gw2",
+         *       "file_size_bytes": 1048576,
+         *       "file_url": "https://files.example.com/gw2-2.1.0.bin",
+         *       "version": "2.1.0"
+         *     }
          */
         NewFirmware: {
             /**
              * Version
+             * @description What devices report as theirs once they run it: one line of 1 to 100 characters, unique for the device type.
              * @example 2.1.0
              */
             version: string;
-            /** Description */
+            /**
+             * Description
+             * @description What is new, for people; up to 4,000 characters.
+             */
             description?: string | null;
             /**
              * File Url
+             * @description Where devices download the file: `http` or `https`, up to 2,000 characters.
              * @example https://files.example.com/gw2-2.1.0.bin
              */
             file_url: string;
-            /** File Size Bytes */
+            /**
+             * File Size Bytes
+             * @description Size of the file in bytes, 1 to 2^40 (1 TiB). Devices are told it.
+             */
             file_size_bytes: number;
             /**
              * Checksum Sha256
-             * @description 64 hexadecimal digits
+             * @description SHA-256 of the file, 64 hexadecimal digits. Devices check the download against it.
              */
             checksum_sha256: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description The type of the devices that may get it; left out or null: devices of any type.
+             */
             device_type?: string | null;
         };
         /**
          * Withdrawal
          * @description Why a version must not be rolled out any more.
+         * @example {
+         *       "reason": "devices restart in a loop"
+         *     }
          */
         Withdrawal: {
-            /** Reason */
+            /**
+             * Reason
+             * @description Why, for people: one line of 1 to 200 characters.
+             */
             reason: string;
         };
         /**
@@ -343,52 +436,84 @@ export interface components {
          * @description A withdrawn version, and the running campaigns that pause for it at their next tick.
          */
         Withdrawn: {
-            /** Id */
+            /**
+             * Id
+             * @description Number of the firmware version, from 1, unique over all tenants.
+             */
             id: number;
-            /** Version */
+            /**
+             * Version
+             * @description What devices report as theirs once they run it, 1 to 100 characters.
+             */
             version: string;
-            /** Description */
+            /**
+             * Description
+             * @description What is new, for people; null where nothing was said.
+             */
             description: string | null;
-            /** File Url */
+            /**
+             * File Url
+             * @description Where devices download the file.
+             */
             file_url: string;
-            /** File Size Bytes */
+            /**
+             * File Size Bytes
+             * @description Size of the file in bytes, from 1.
+             */
             file_size_bytes: number;
-            /** Checksum Sha256 */
+            /**
+             * Checksum Sha256
+             * @description SHA-256 of the file, 64 lower-case hexadecimal digits.
+             */
             checksum_sha256: string;
-            /** Device Type */
+            /**
+             * Device Type
+             * @description The type of the devices that may get it; null: devices of any type.
+             */
             device_type: string | null;
             /**
              * Status
+             * @description `WITHDRAWN`: no campaign of it can start, and running ones pause.
              * @enum {string}
              */
             status: "ACTIVE" | "WITHDRAWN";
             /**
              * Created At
              * Format: date-time
+             * @description When it was registered, RFC 3339 in UTC.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description Who registered it: the `sub` of the token.
+             */
             created_by: string;
-            /** Withdrawn At */
+            /**
+             * Withdrawn At
+             * @description When it was withdrawn, RFC 3339 in UTC; null while it is `ACTIVE`.
+             */
             withdrawn_at: string | null;
             /**
              * Withdrawn By
-             * @description who withdrew it: the `sub` of the token
+             * @description Who withdrew it: the `sub` of the token.
              */
             withdrawn_by: string | null;
             /**
              * Withdrawn Reason
-             * @description why, in the words of who withdrew it
+             * @description Why, in the words of who withdrew it.
              */
             withdrawn_reason: string | null;
-            /** @description what `file_url` answered when it was asked last */
+            /** @description What `file_url` answered when it was asked last. */
             address: components["schemas"]["Address"];
             /**
              * Changes
-             * @description what was changed, newest first, at most 20
+             * @description What was changed, newest first, at most 20.
              */
             changes: components["schemas"]["Changed"][];
-            /** Campaigns Paused */
+            /**
+             * Campaigns Paused
+             * @description Numbers of the running campaigns that pause for it.
+             */
             campaigns_paused: number[];
         };
         /**
@@ -396,14 +521,24 @@ export interface components {
          * @description One field that is wrong; in a file, in which line.
          */
         ProblemField: {
-            /** Field */
+            /**
+             * Field
+             * @description Name of the field, dotted for nested ones (`stages.0.share`); `body` for the body as a whole.
+             */
             field: string;
-            /** Code */
+            /**
+             * Code
+             * @description What is wrong, in a stable word: `required`, `unknown_field`, `out_of_range`, `bad_format` and others.
+             */
             code: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description The same in words, for a person.
+             */
             detail: string;
             /**
              * Line
+             * @description Line of the file, from 1; 0 or left out where there is no file.
              * @default 0
              */
             line: number;
@@ -413,22 +548,44 @@ export interface components {
          * @description RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named.
          */
         Problem: {
-            /** Type */
+            /**
+             * Type
+             * @description `urn:pulse-ota:problem:` and the `code`.
+             */
             type: string;
-            /** Title */
+            /**
+             * Title
+             * @description The kind of problem, for a person.
+             */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description The answer's HTTP status, 400 to 599.
+             */
             status: number;
-            /** Detail */
+            /**
+             * Detail
+             * @description What is wrong with this request, for a person.
+             */
             detail: string;
-            /** Code */
+            /**
+             * Code
+             * @description What is wrong, in a stable word for programs; each operation names its own.
+             */
             code: string;
-            /** Request Id */
+            /**
+             * Request Id
+             * @description The request's id, as in the header `X-Request-Id` and in the services' logs.
+             */
             request_id: string;
-            /** Errors */
+            /**
+             * Errors
+             * @description The fields that are wrong; empty where it is no matter of fields.
+             */
             errors: components["schemas"]["ProblemField"][];
             /**
              * Errors Total
+             * @description Of a file: how many errors it has, of which `errors` names the first; else left out.
              * @default 0
              */
             errors_total: number;
@@ -445,11 +602,15 @@ export interface operations {
     list_firmware: {
         parameters: {
             query?: {
+                /** @description At most so many items, 1 to 200. */
                 limit?: number;
+                /** @description So many items are passed over, 0 to 10,000. For longer lists use `after`. */
                 offset?: number;
-                /** @description the `next` of the page before */
+                /** @description The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`. */
                 after?: string | null;
+                /** @description Only versions that were registered for exactly this device type. */
                 device_type?: string | null;
+                /** @description Only versions with this text in version or description, in upper or lower case; up to 200 characters. */
                 search?: string | null;
             };
             header?: never;
@@ -467,6 +628,42 @@ export interface operations {
                     "application/json": components["schemas"]["FirmwareList"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -476,7 +673,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -491,7 +691,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -512,6 +712,81 @@ export interface operations {
                     "application/json": components["schemas"]["Firmware"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `duplicate_version`: The version is registered for this device type already.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -521,7 +796,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -536,7 +814,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -557,6 +835,78 @@ export interface operations {
                     "application/json": components["schemas"]["Address"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -566,7 +916,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -582,6 +935,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 firmware_id: number;
             };
             cookie?: never;
@@ -597,6 +951,51 @@ export interface operations {
                     "application/json": components["schemas"]["Firmware"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `firmware_not_found`: There is no such firmware version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -606,7 +1005,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -621,10 +1023,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 firmware_id: number;
             };
             cookie?: never;
@@ -644,6 +1047,90 @@ export interface operations {
                     "application/json": components["schemas"]["Firmware"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `firmware_not_found`: There is no such firmware version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `firmware_withdrawn`: The version is withdrawn: nothing of it can be changed any more.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -653,7 +1140,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -668,10 +1158,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 firmware_id: number;
             };
             cookie?: never;
@@ -687,6 +1178,63 @@ export interface operations {
                     "application/json": components["schemas"]["Firmware"];
                 };
             };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `firmware_not_found`: There is no such firmware version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `firmware_withdrawn`: The version is withdrawn: nothing of it can be changed any more.
+             *     `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -696,7 +1244,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -711,10 +1262,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a name for this request: a repeat with the same one within 24 hours is done once */
+                /** @description A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again. */
                 "idempotency-key"?: string | null;
             };
             path: {
+                /** @description Its `id`, from 1, in decimal digits. */
                 firmware_id: number;
             };
             cookie?: never;
@@ -734,6 +1286,87 @@ export interface operations {
                     "application/json": components["schemas"]["Withdrawn"];
                 };
             };
+            /** @description `unreadable`: The body is not JSON, or the request breaks HTTP's own rules. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token has none of the roles that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `firmware_not_found`: There is no such firmware version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_mismatch`: The Idempotency-Key was used for another request within the last 24 hours. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than this takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of another media type than this takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: A field or parameter is not as it must be; `errors` names each with the rule. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: More requests than the tenant or the token may make; try again after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Refused */
             "4XX": {
                 headers: {
@@ -743,7 +1376,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Failed */
+            /**
+             * @description `unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says.
+             *     `internal` (500): the request failed; the services' logs have the reason under its `request_id`.
+             */
             "5XX": {
                 headers: {
                     [name: string]: unknown;

@@ -1,11 +1,11 @@
 /** Around every page: sidebar, or a top bar below 1024 px; theme, account, command palette. */
 import { Dialog } from "@base-ui/react/dialog";
-import { Activity, Boxes, ChevronsUpDown, LayoutGrid, LogOut, Menu as MenuIcon, Moon, Package, Radio, Rocket, Search, Sun, X, type LucideIcon } from "lucide-react";
+import { Activity, BookOpen, Boxes, ChevronsUpDown, LayoutGrid, LogOut, Menu as MenuIcon, Moon, Package, Radio, Rocket, Search, Sun, X, type LucideIcon } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { NavLink, Outlet } from "react-router";
 import { Toaster } from "sonner";
 import { Button } from "@/components/ui/button";
-import { Menu, MenuItem } from "@/components/ui/menu";
+import { Menu, MenuItem, MenuLink } from "@/components/ui/menu";
 import { cn } from "@/lib/cn";
 import { devices } from "@/lib/format";
 import { t } from "@/lib/texts.en";
@@ -151,6 +151,7 @@ function Account({ theme, toggleTheme }: Pick<BarProps, "theme" | "toggleTheme">
           </button>
         }
       >
+        <MenuLink icon={BookOpen} href="/docs/">{t.nav.api}</MenuLink>
         <MenuItem icon={LogOut} onClick={() => void signOut()}>{t.nav.signOut}</MenuItem>
       </Menu>
       <ThemeButton theme={theme} toggleTheme={toggleTheme} />

@@ -33,6 +33,7 @@ export const t = {
     light: "Use the light theme",
     dark: "Use the dark theme",
     account: "Account",
+    api: "API reference",
     signOut: "Sign out",
     switchTenant: "Another tenant or role",
   },

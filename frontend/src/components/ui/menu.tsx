@@ -18,12 +18,21 @@ export function Menu({ trigger, children, align = "end" }: { trigger: ReactEleme
   );
 }
 
+const ITEM = "flex h-8 cursor-pointer items-center gap-2.5 rounded-md px-2.5 text-[13px] outline-none data-[highlighted]:bg-neutral-tint";
+
+/** A page outside the console, in a tab of its own. */
+export function MenuLink({ icon: Icon, children, href }: { icon?: LucideIcon; children: ReactNode; href: string }) {
+  return (
+    <Base.LinkItem href={href} target="_blank" rel="noreferrer" className={ITEM}>
+      {Icon && <Icon aria-hidden className="size-4" />}
+      {children}
+    </Base.LinkItem>
+  );
+}
+
 export function MenuItem({ icon: Icon, children, onClick, danger }: { icon?: LucideIcon; children: ReactNode; onClick: () => void; danger?: boolean }) {
   return (
-    <Base.Item
-      onClick={onClick}
-      className={cn("flex h-8 cursor-pointer items-center gap-2.5 rounded-md px-2.5 text-[13px] outline-none data-[highlighted]:bg-neutral-tint", danger && "text-failed-text")}
-    >
+    <Base.Item onClick={onClick} className={cn(ITEM, danger && "text-failed-text")}>
       {Icon && <Icon aria-hidden className="size-4" />}
       {children}
     </Base.Item>

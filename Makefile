@@ -25,8 +25,9 @@ check: venv ## ruff and mypy strict
 format: venv ## ruff format and its safe fixes
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-openapi: venv ## write the services' OpenAPI to deploy/openapi
+openapi: venv ## write the services' OpenAPI to deploy/openapi, the messages' AsyncAPI to deploy/asyncapi
 	@$(BIN)/python deploy/openapi/export.py
+	@$(BIN)/python deploy/asyncapi/export.py
 
 dashboards: venv ## write Grafana's dashboards to deploy/monitoring/grafana/dashboards
 	@PYTHONPATH=deploy/monitoring $(BIN)/python -m pulse_dashboards

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey
-from starlette.types import ASGIApp
 
 from pulse.runtime.auth import AuthSettings, Verifier
+from tests.openapi import names_its_refusals
 
 KEY = b"a test's own secret of more than 32 bytes"
 
@@ -99,7 +100,8 @@ def _good(answer: httpx.Response, status: int) -> Any:
     return answer.json() if answer.content else None
 
 
-def caller(app: ASGIApp) -> Caller:
-    """An operator of tenant acme."""
+def caller(app: FastAPI) -> Caller:
+    """An operator of tenant acme; a refusal that the OpenAPI does not name fails the test."""
+    hooks = {"response": [names_its_refusals(app)]}
     transport = httpx.ASGITransport(app)
-    return Caller(httpx.AsyncClient(transport=transport, base_url="http://test"), token())
+    return Caller(httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks), token())

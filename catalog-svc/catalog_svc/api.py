@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from catalog_svc import firmware
 from catalog_svc.file_check import FileCheck
+from catalog_svc.firmware import DuplicateVersion, FirmwareNotFound, FirmwareWithdrawn
 from catalog_svc.schemas import (
     Address,
     FileToFind,
@@ -21,6 +22,7 @@ from catalog_svc.view import answer
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Operator, Viewer
 from pulse.runtime.db import Pool
+from pulse.runtime.described import problems
 from pulse.runtime.once import OnlyOnce
 from pulse.runtime.rest import COUNTED_TO, RowId, listed
 
@@ -41,7 +43,7 @@ Database = Annotated[Pool, Depends(_pool)]
 Files = Annotated[FileCheck, Depends(_files)]
 
 
-@router.post("", status_code=201, operation_id="register_firmware")
+@router.post("", status_code=201, operation_id="register_firmware", responses=problems(DuplicateVersion))
 async def register(new: NewFirmware, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Firmware:
     """Registers a firmware version. What it is never changes; it can be withdrawn.
 
@@ -65,13 +67,17 @@ async def list_versions(wanted: Annotated[FirmwareFilter, Query()], who: Viewer,
     return FirmwareList(firmware_versions=[answer(row) for row in rows[: wanted.limit]], **page)
 
 
-@router.get("/{firmware_id}", operation_id="get_firmware")
+@router.get("/{firmware_id}", operation_id="get_firmware", responses=problems(FirmwareNotFound))
 async def get(firmware_id: RowId, who: Viewer, pool: Database) -> Firmware:
     """One firmware version."""
     return answer(await firmware.find(pool, who, firmware_id))
 
 
-@router.patch("/{firmware_id}", operation_id="change_firmware")
+@router.patch(
+    "/{firmware_id}",
+    operation_id="change_firmware",
+    responses=problems(FirmwareNotFound, FirmwareWithdrawn),
+)
 async def change(
     firmware_id: RowId, wanted: FirmwareChange, who: Operator, pool: Database, once: OnlyOnce, files: Files
 ) -> Firmware:
@@ -83,13 +89,17 @@ async def change(
     return await firmware.change(pool, who, once, files, firmware_id, wanted)
 
 
-@router.post("/{firmware_id}/check", operation_id="check_firmware")
+@router.post(
+    "/{firmware_id}/check",
+    operation_id="check_firmware",
+    responses=problems(FirmwareNotFound, FirmwareWithdrawn),
+)
 async def check(firmware_id: RowId, who: Operator, pool: Database, once: OnlyOnce, files: Files) -> Firmware:
     """Asks the address of a version again for the file and its size. Takes 5 s at most. Not for a withdrawn version."""
     return await firmware.check(pool, who, once, files, firmware_id)
 
 
-@router.post("/{firmware_id}/withdraw", operation_id="withdraw_firmware")
+@router.post("/{firmware_id}/withdraw", operation_id="withdraw_firmware", responses=problems(FirmwareNotFound))
 async def withdraw(
     firmware_id: RowId, withdrawal: Withdrawal, who: Operator, pool: Database, once: OnlyOnce
 ) -> Withdrawn:

@@ -28,14 +28,20 @@ log = structlog.get_logger()
 
 
 class FirmwareNotFound(NotFound):
+    """There is no such firmware version."""
+
     code = "firmware_not_found"
 
 
 class DuplicateVersion(Conflict):
+    """The version is registered for this device type already."""
+
     code = "duplicate_version"
 
 
 class FirmwareWithdrawn(Conflict):
+    """The version is withdrawn: nothing of it can be changed any more."""
+
     code = "firmware_withdrawn"
 
 

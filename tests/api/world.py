@@ -24,6 +24,7 @@ from local_stack.ports import HOST, free_ports
 from pulse.runtime import db, kafka
 from pulse.runtime.app import serve
 from pulse.runtime.kafka_cluster import Cluster
+from tests.openapi import names_its_refusals
 from tests.real_parts import Database, Topics
 from tests.rest import Caller, token, verifier
 
@@ -149,9 +150,12 @@ async def world(postgres: Database, topics: Topics, folder: Path) -> AsyncIterat
         announcer = Announcer(campaign_pool, producer, 2)
         catalog = catalog_svc.main.build(catalog_pool, checks)
         campaign = campaign_svc.main.build(campaign_pool, checks, announcer, {})
+        hooks = {"response": [names_its_refusals(catalog, campaign)]}
         async with (
             served(_door(catalog, campaign)) as port,
-            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=60, trust_env=False) as client,
+            httpx.AsyncClient(
+                base_url=f"http://{HOST}:{port}", timeout=60, trust_env=False, event_hooks=hooks
+            ) as client,
         ):
             yield World(catalog, campaign, Caller(client, token()), sql, topics.bootstrap)
 

@@ -1,5 +1,7 @@
 """The OpenAPI that is committed is the one that the services have, and says what clients rely on."""
 
+import json
+import re
 import runpy
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +26,38 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_the_committed_openapi_is_the_services_own(name: str) -> None:
     committed = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     assert committed == EXPORT["text"](DOCUMENTS[name]), "run `make openapi` and look at the difference"
+
+
+def test_the_pages_openapi_is_both_services_own() -> None:
+    committed = EXPORT["PAGE"].read_text(encoding="utf-8")
+    assert committed == EXPORT["text"](EXPORT["merged"](DOCUMENTS)), "run `make openapi` and look at the difference"
+
+
+def test_the_pages_openapi_has_every_path_and_schema_of_both() -> None:
+    page = EXPORT["merged"](DOCUMENTS)
+    assert len(page["paths"]) == sum(len(document["paths"]) for document in DOCUMENTS.values())
+    for document in DOCUMENTS.values():
+        assert document["paths"].items() <= page["paths"].items()
+        for kind, parts in document["components"].items():
+            assert parts.items() <= page["components"][kind].items()
+    ids = [operation["operationId"] for path in page["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
+    tags = {tag for path in page["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert tags == {tag["name"] for tag in page["tags"]}
+
+
+def test_a_name_that_means_two_things_is_refused() -> None:
+    mine = {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"Campaign": {"type": "object"}}}}
+    theirs = mine | {"components": {"schemas": {"Campaign": {"type": "string"}}}}
+    with pytest.raises(ValueError, match="Campaign means two things"):
+        EXPORT["merged"]({"mine": mine, "theirs": theirs})
+
+
+def test_the_pages_references_all_lead_somewhere() -> None:
+    page = EXPORT["merged"](DOCUMENTS)
+    references = set(re.findall(r'"\$ref": "#/components/(\w+)/([^"]+)"', json.dumps(page)))
+    assert references
+    assert [(kind, name) for kind, name in references if name not in page["components"].get(kind, {})] == []
 
 
 @pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])

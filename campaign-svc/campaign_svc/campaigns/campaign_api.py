@@ -26,8 +26,23 @@ from campaign_svc.campaigns.campaign_schemas import (
 from campaign_svc.campaigns.control import ACCEPTED
 from campaign_svc.campaigns.device_rows import DeviceRow, DeviceRowFilter, DeviceRowList
 from campaign_svc.doors import Announcing, Controlling, Database
+from campaign_svc.refusals import (
+    CampaignNotFound,
+    DeviceNotFound,
+    EmptyGroup,
+    EmptyTarget,
+    FirmwareWithdrawn,
+    NotEnded,
+    StageNotFound,
+    UnknownCampaign,
+    UnknownDevice,
+    UnknownFirmware,
+    UnknownGroup,
+    WrongState,
+)
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Admin, Approver, Operator, Viewer
+from pulse.runtime.described import problems
 from pulse.runtime.once import OnlyOnce
 from pulse.runtime.rest import COUNTED_TO, PLAIN, NamedInPath, RowId, listed
 
@@ -36,10 +51,14 @@ router = APIRouter(
 )
 NO_REASON = Reason()
 ALL_FAILED = Retry()
+CONTROL = (CampaignNotFound, WrongState)
 PENDING: dict[int | str, dict[str, Any]] = {
     ACCEPTED: {"model": ControlledCampaign, "description": "Saved, but not every dispatcher may know it yet"}
 }
-StageNumber = Annotated[int, Field(ge=0, le=1000), PLAIN, Path()]
+PREVIEWED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Preview, "description": "With `preview=true`: nothing was kept"}
+}
+StageNumber = Annotated[int, Field(ge=0, le=1000), PLAIN, Path(description="Number of the stage, 0 to 1,000.")]
 
 
 @router.post(
@@ -47,7 +66,8 @@ StageNumber = Annotated[int, Field(ge=0, le=1000), PLAIN, Path()]
     status_code=201,
     response_model=Campaign,
     operation_id="create_campaign",
-    responses={200: {"model": Preview, "description": "With `preview=true`: nothing was kept"}},
+    responses=PREVIEWED
+    | problems(FirmwareWithdrawn, UnknownFirmware, UnknownGroup, EmptyGroup, UnknownCampaign, NotEnded, EmptyTarget),
 )
 async def create(
     new: NewCampaign,
@@ -73,13 +93,15 @@ async def list_campaigns(wanted: Annotated[CampaignFilter, Query()], who: Viewer
     return CampaignList(campaigns=[view.answer() for view in views[: wanted.limit]], **page)
 
 
-@router.get("/{campaign_id}", operation_id="get_campaign")
+@router.get("/{campaign_id}", operation_id="get_campaign", responses=problems(CampaignNotFound))
 async def get(campaign_id: RowId, who: Viewer, pool: Database) -> Campaign:
     """One campaign, with its counts."""
     return (await campaigns.find(pool, who, campaign_id)).answer()
 
 
-@router.delete("/{campaign_id}", status_code=204, operation_id="delete_campaign")
+@router.delete(
+    "/{campaign_id}", status_code=204, operation_id="delete_campaign", responses=problems(CampaignNotFound, WrongState)
+)
 async def delete(campaign_id: RowId, who: Admin, pool: Database) -> None:
     """Deletes a campaign that was never started."""
     await campaigns.delete(pool, who, campaign_id)
@@ -91,7 +113,9 @@ def _controlled(answer: ControlledCampaign, response: Response) -> ControlledCam
     return answer
 
 
-@router.post("/{campaign_id}/start", operation_id="start_campaign", responses=PENDING)
+@router.post(
+    "/{campaign_id}/start", operation_id="start_campaign", responses=PENDING | problems(*CONTROL, FirmwareWithdrawn)
+)
 async def start(
     campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
 ) -> ControlledCampaign:
@@ -99,7 +123,7 @@ async def start(
     return _controlled(await control.start(campaign_id, body.reason), response)
 
 
-@router.post("/{campaign_id}/pause", operation_id="pause_campaign", responses=PENDING)
+@router.post("/{campaign_id}/pause", operation_id="pause_campaign", responses=PENDING | problems(*CONTROL))
 async def pause(
     campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
 ) -> ControlledCampaign:
@@ -107,7 +131,7 @@ async def pause(
     return _controlled(await control.pause(campaign_id, body.reason), response)
 
 
-@router.post("/{campaign_id}/abort", operation_id="abort_campaign", responses=PENDING)
+@router.post("/{campaign_id}/abort", operation_id="abort_campaign", responses=PENDING | problems(*CONTROL))
 async def abort(
     campaign_id: RowId, control: Controlling, response: Response, body: Reason = NO_REASON
 ) -> ControlledCampaign:
@@ -115,7 +139,7 @@ async def abort(
     return _controlled(await control.abort(campaign_id, body.reason), response)
 
 
-@router.patch("/{campaign_id}", operation_id="change_campaign_rate", responses=PENDING)
+@router.patch("/{campaign_id}", operation_id="change_campaign_rate", responses=PENDING | problems(*CONTROL))
 async def change_rate(
     campaign_id: RowId, body: NewRate, control: Controlling, response: Response
 ) -> ControlledCampaign:
@@ -123,7 +147,12 @@ async def change_rate(
     return _controlled(await control.change_rate(campaign_id, body.rollout_rate), response)
 
 
-@router.post("/{campaign_id}/retry", status_code=ACCEPTED, operation_id="retry_campaign")
+@router.post(
+    "/{campaign_id}/retry",
+    status_code=ACCEPTED,
+    operation_id="retry_campaign",
+    responses=problems(*CONTROL, FirmwareWithdrawn, UnknownDevice),
+)
 async def retry_failed(
     campaign_id: RowId,
     who: Operator,
@@ -136,7 +165,9 @@ async def retry_failed(
     return await retry.retry(pool, announcer, who, once, campaign_id, body.device_ids)
 
 
-@router.post("/{campaign_id}/stages/{number}/approve", operation_id="approve_stage")
+@router.post(
+    "/{campaign_id}/stages/{number}/approve", operation_id="approve_stage", responses=problems(*CONTROL, StageNotFound)
+)
 async def approve(
     campaign_id: RowId, number: StageNumber, who: Approver, pool: Database, once: OnlyOnce, body: Reason = NO_REASON
 ) -> Campaign:
@@ -147,7 +178,7 @@ async def approve(
     return await approval.approve(pool, who, once, campaign_id, number, body.reason)
 
 
-@router.get("/{campaign_id}/devices", operation_id="list_campaign_devices")
+@router.get("/{campaign_id}/devices", operation_id="list_campaign_devices", responses=problems(CampaignNotFound))
 async def devices(
     campaign_id: RowId, wanted: Annotated[DeviceRowFilter, Query()], who: Viewer, pool: Database
 ) -> DeviceRowList:
@@ -158,7 +189,11 @@ async def devices(
     return DeviceRowList(devices=[DeviceRow.model_validate(asdict(row)) for row in kept], **page)
 
 
-@router.post("/{campaign_id}/devices/{device_id}/skip", operation_id="skip_campaign_device")
+@router.post(
+    "/{campaign_id}/devices/{device_id}/skip",
+    operation_id="skip_campaign_device",
+    responses=problems(CampaignNotFound, DeviceNotFound, WrongState),
+)
 async def skip_device(
     campaign_id: RowId, device_id: NamedInPath, who: Operator, pool: Database, once: OnlyOnce, body: Reason = NO_REASON
 ) -> DeviceRow:
@@ -171,7 +206,7 @@ async def skip_device(
     return await exclusion.exclude(pool, who, once, campaign_id, device_id, body.reason)
 
 
-@router.get("/{campaign_id}/timeline", operation_id="get_campaign_timeline")
+@router.get("/{campaign_id}/timeline", operation_id="get_campaign_timeline", responses=problems(CampaignNotFound))
 async def timeline(campaign_id: RowId, who: Viewer, pool: Database) -> Timeline:
     """What happened to the campaign: who or which rule, why, on what evidence."""
     entries = await campaigns.timeline(pool, who, campaign_id)

@@ -23,8 +23,19 @@ from campaign_svc.fleet.fleet_schemas import (
     NewDevice,
     NewGroup,
 )
+from campaign_svc.refusals import (
+    DeviceActive,
+    DeviceExists,
+    DeviceNotFound,
+    DuplicateDevice,
+    GroupExists,
+    GroupInUse,
+    GroupNotFound,
+    UnknownDevice,
+)
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Admin, Operator, Viewer
+from pulse.runtime.described import problems
 from pulse.runtime.once import OnlyOnce
 from pulse.runtime.rest import COUNTED_TO, NamedInPath, Page, listed
 
@@ -34,19 +45,19 @@ groups = APIRouter(
 )
 
 
-@devices.post("", status_code=201, operation_id="register_device")
+@devices.post("", status_code=201, operation_id="register_device", responses=problems(DeviceExists))
 async def register(new: NewDevice, who: Operator, pool: Database, once: OnlyOnce) -> Device:
     """Registers a device."""
     return await fleet.register(pool, who, once, new)
 
 
-@devices.post("/bulk", operation_id="register_devices")
+@devices.post("/bulk", operation_id="register_devices", responses=problems(DuplicateDevice))
 async def register_all(bulk: DeviceBulk, who: Operator, pool: Database, once: OnlyOnce) -> BulkResult:
     """Creates devices or brings them up to date, all or none."""
     return await fleet.register_all(pool, who, once, bulk.devices)
 
 
-@devices.get("", operation_id="list_devices")
+@devices.get("", operation_id="list_devices", responses=problems(GroupNotFound))
 async def list_devices(wanted: Annotated[DeviceFilter, Query()], who: Viewer, pool: Database) -> DeviceList:
     """Lists devices by device id."""
     rows, total, capped = await fleet.search(pool, who, wanted)
@@ -54,7 +65,7 @@ async def list_devices(wanted: Annotated[DeviceFilter, Query()], who: Viewer, po
     return DeviceList(devices=[Device(**asdict(row)) for row in rows[: wanted.limit]], **page)
 
 
-@devices.get("/{device_id}", operation_id="get_device")
+@devices.get("/{device_id}", operation_id="get_device", responses=problems(DeviceNotFound))
 async def get(device_id: NamedInPath, who: Viewer, pool: Database) -> DeviceDetail:
     """One device, with its updates."""
     device, updates = await fleet.find(pool, who, device_id)
@@ -62,13 +73,15 @@ async def get(device_id: NamedInPath, who: Viewer, pool: Database) -> DeviceDeta
     return DeviceDetail(**asdict(device), updates=told)
 
 
-@devices.delete("/{device_id}", status_code=204, operation_id="delete_device")
+@devices.delete(
+    "/{device_id}", status_code=204, operation_id="delete_device", responses=problems(DeviceNotFound, DeviceActive)
+)
 async def delete(device_id: NamedInPath, who: Admin, pool: Database) -> None:
     """Deletes a device, and takes it out of its groups. Its past updates stay in their campaigns."""
     await fleet.delete(pool, who, device_id)
 
 
-@groups.post("", status_code=201, operation_id="create_group")
+@groups.post("", status_code=201, operation_id="create_group", responses=problems(GroupExists))
 async def create_group(new: NewGroup, who: Operator, pool: Database, once: OnlyOnce) -> Group:
     """Creates an empty group."""
     return await fleet.create_group(pool, who, once, new)
@@ -83,19 +96,21 @@ async def list_groups(page: Annotated[Page, Query()], who: Viewer, pool: Databas
     return GroupList(groups=[Group(**asdict(row)) for row in rows[: page.limit]], **fields)
 
 
-@groups.get("/{group_id}", operation_id="get_group")
+@groups.get("/{group_id}", operation_id="get_group", responses=problems(GroupNotFound))
 async def get_group(group_id: NamedInPath, who: Viewer, pool: Database) -> Group:
     """One group."""
     return Group(**asdict(await fleet.find_group(pool, who, group_id)))
 
 
-@groups.delete("/{group_id}", status_code=204, operation_id="delete_group")
+@groups.delete(
+    "/{group_id}", status_code=204, operation_id="delete_group", responses=problems(GroupNotFound, GroupInUse)
+)
 async def delete_group(group_id: NamedInPath, who: Admin, pool: Database) -> None:
     """Deletes a group; its devices stay."""
     await fleet.delete_group(pool, who, group_id)
 
 
-@groups.post("/{group_id}/members", operation_id="add_members")
+@groups.post("/{group_id}/members", operation_id="add_members", responses=problems(GroupNotFound, UnknownDevice))
 async def add_members(
     group_id: NamedInPath, members: Members, who: Operator, pool: Database, once: OnlyOnce
 ) -> MembersAdded:
@@ -103,7 +118,9 @@ async def add_members(
     return await fleet.add_members(pool, who, once, group_id, members.device_ids)
 
 
-@groups.post("/{group_id}/members/remove", operation_id="remove_members")
+@groups.post(
+    "/{group_id}/members/remove", operation_id="remove_members", responses=problems(GroupNotFound, UnknownDevice)
+)
 async def remove_members(
     group_id: NamedInPath, members: Members, who: Operator, pool: Database, once: OnlyOnce
 ) -> MembersRemoved:
@@ -111,7 +128,7 @@ async def remove_members(
     return await fleet.remove_members(pool, who, once, group_id, members.device_ids)
 
 
-@groups.get("/{group_id}/members", operation_id="list_members")
+@groups.get("/{group_id}/members", operation_id="list_members", responses=problems(GroupNotFound))
 async def list_members(
     group_id: NamedInPath, page: Annotated[Page, Query()], who: Viewer, pool: Database
 ) -> DeviceList:

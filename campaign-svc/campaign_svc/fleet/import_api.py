@@ -12,8 +12,10 @@ from fastapi import APIRouter, Query, Request
 from campaign_svc.doors import Database
 from campaign_svc.fleet import device_import
 from campaign_svc.fleet.fleet_schemas import ImportOptions, ImportResult
+from campaign_svc.refusals import GroupNotFound, InvalidCsv
 from pulse.runtime.app import PROBLEMS
 from pulse.runtime.auth import Operator
+from pulse.runtime.described import problems
 from pulse.runtime.errors import UnsupportedMediaType
 from pulse.runtime.once import IdempotencyKey, once
 
@@ -33,7 +35,9 @@ CSV_BODY: dict[str, Any] = {
 router = APIRouter(prefix="/customer/devices", tags=["devices"], responses=PROBLEMS, max_body_size=MAX_CSV_BYTES)
 
 
-@router.post("/import", operation_id="import_devices", openapi_extra=CSV_BODY)
+@router.post(
+    "/import", operation_id="import_devices", openapi_extra=CSV_BODY, responses=problems(GroupNotFound, InvalidCsv)
+)
 async def import_devices(
     request: Request,
     wanted: Annotated[ImportOptions, Query()],

@@ -8,9 +8,11 @@ from campaign_svc.doors import Database
 from campaign_svc.insight import history
 from campaign_svc.insight.history_schemas import History, HistoryMark, HistoryPoint
 from campaign_svc.insight.history_store import Point
+from campaign_svc.refusals import CampaignNotFound
 from pulse.contracts.status import Status
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Viewer
+from pulse.runtime.described import problems
 from pulse.runtime.rest import RowId
 
 router = APIRouter(
@@ -18,7 +20,7 @@ router = APIRouter(
 )
 
 
-@router.get("/{campaign_id}/history", operation_id="get_campaign_history")
+@router.get("/{campaign_id}/history", operation_id="get_campaign_history", responses=problems(CampaignNotFound))
 async def get_history(campaign_id: RowId, who: Viewer, pool: Database) -> History:
     """How the campaign has gone so far, in at most 600 points however long it runs."""
     found = await history.read(pool, who, campaign_id)

@@ -12,6 +12,8 @@ from pulse.runtime.errors import NotFound
 
 
 class FirmwareNotFound(NotFound):
+    """There is no such firmware version."""
+
     code = "firmware_not_found"
 
 

@@ -18,6 +18,7 @@ from campaign_svc.insight.overview_schemas import (
 )
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Viewer
+from pulse.runtime.described import problems
 
 router = APIRouter(prefix="/customer/ota", tags=["overview"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES)
 
@@ -36,7 +37,7 @@ async def get_overview(who: Viewer, pool: Database) -> Overview:
     )
 
 
-@router.get("/firmware-usage", operation_id="get_firmware_usage")
+@router.get("/firmware-usage", operation_id="get_firmware_usage", responses=problems(overview.FirmwareNotFound))
 async def get_firmware_usage(wanted: Annotated[UsageFilter, Query()], who: Viewer, pool: Database) -> FirmwareUsage:
     """What withdrawing a firmware version would concern."""
     usage = await overview.firmware_usage(pool, who, wanted.firmware_version_id)

@@ -14,6 +14,7 @@ from campaign_svc.insight.streams_schemas import Beat, CampaignChanges
 from campaign_svc.refusals import CampaignNotFound
 from pulse.runtime.app import MAX_BODY_BYTES, PROBLEMS
 from pulse.runtime.auth import Viewer
+from pulse.runtime.described import problems
 from pulse.runtime.rest import RowId
 
 router = APIRouter(prefix="/customer/ota", tags=["events"], responses=PROBLEMS, max_body_size=MAX_BODY_BYTES)
@@ -32,7 +33,11 @@ def _feeds(request: Request) -> Feeds:
     return feeds
 
 
-def _last(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
+def _last(
+    last_event_id: Annotated[
+        str | None, Header(description="The last `id` of an earlier stream, in decimal digits: numbers go on from it.")
+    ] = None,
+) -> int | None:
     """What no stream of ours ever gave is as good as none: the present comes first in any case."""
     digits = last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit()
     return int(last_event_id) if last_event_id and digits and len(last_event_id) <= 16 else None
@@ -54,7 +59,8 @@ def _answer(events: AsyncIterator[bytes]) -> EventStream:
     "/campaigns/{campaign_id}/events",
     operation_id="watch_campaign",
     response_class=EventStream,
-    responses=_described(Campaign | Beat, "The data of `campaign` is a Campaign, of `beat` a Beat"),
+    responses=_described(Campaign | Beat, "The data of `campaign` is a Campaign, of `beat` a Beat")
+    | problems(CampaignNotFound),
 )
 async def watch_campaign(
     campaign_id: RowId, who: Viewer, pool: Database, feeds: Watching, last: LastEventId

@@ -78,16 +78,27 @@ class DispatchRequest(Message, frozen=True, kw_only=True):
     """campaign-svc asks for one command; `command` is published byte for byte. Rates in requests per second."""
 
     tenant_id: Id
+    """Id of the tenant, 1 to 128 characters."""
     campaign_id: Positive
+    """Number of the campaign, from 1."""
     device_id: Id
+    """Id of the device, 1 to 128 characters, unique within its tenant."""
     attempt: Positive
+    """Number of the attempt, from 1; with campaign and device it names a command."""
     epoch: Positive
+    """The campaign's count of control changes when the request was made, from 1."""
     bucket: str
+    """Token bucket that paces it, `campaign:shard`."""
     bucket_rate: Rate
+    """Requests per second of this bucket, 0.000001 to 1,000,000."""
     bucket_burst: Annotated[float, msgspec.Meta(ge=1, le=1e6)]
+    """Requests that the bucket may let through at once, 1 to 1,000,000."""
     not_after: Time
+    """Not published after this time; the request then counts as EXPIRED."""
     expires_at: Time
+    """When the device must not begin any more, as in the command."""
     command: str
+    """The MQTT payload, a Command as JSON text, published byte for byte."""
 
     @property
     def key(self) -> str:
@@ -98,12 +109,19 @@ class DispatchResult(Message, frozen=True, kw_only=True):
     """What became of one reading of a request; `reason_code` is the PUBACK's, where there was one."""
 
     tenant_id: Id
+    """Id of the tenant, 1 to 128 characters."""
     campaign_id: Positive
+    """Number of the campaign, from 1."""
     device_id: Id
+    """Id of the device, 1 to 128 characters, unique within its tenant."""
     attempt: Positive
+    """Number of the attempt, from 1; with campaign and device it names a command."""
     outcome: Outcome
+    """How the reading of the request was settled."""
     reason_code: int | None = None
+    """Reason code of the broker's PUBACK, 0 to 255; null where there was none."""
     at: Time
+    """When it was settled, by the dispatcher's clock."""
 
     @property
     def key(self) -> str:
@@ -117,10 +135,15 @@ class CampaignControl(Message, frozen=True, kw_only=True):
     """The state of a campaign as every dispatcher must know it; the highest epoch counts."""
 
     tenant_id: Id
+    """Id of the tenant, 1 to 128 characters."""
     campaign_id: Positive
+    """Number of the campaign, from 1."""
     epoch: Positive
+    """Count of control changes, from 1; of two records the one with the higher epoch counts."""
     status: ControlStatus
+    """What the dispatchers must hold to."""
     at: Time
+    """When the change was committed."""
 
     @property
     def key(self) -> str:
@@ -131,15 +154,25 @@ class DeviceStatusChanged(Message, frozen=True, kw_only=True):
     """A change of status that ingest has committed."""
 
     tenant_id: Id
+    """Id of the tenant, 1 to 128 characters."""
     campaign_id: Positive
+    """Number of the campaign, from 1."""
     device_id: Id
+    """Id of the device, 1 to 128 characters, unique within its tenant."""
     attempt: int
+    """Number of the attempt, from 1."""
     stage: int
+    """Number of the device's stage in the campaign, from 0."""
     from_status: Status = msgspec.field(name="from")
+    """Status before the change."""
     to_status: Status = msgspec.field(name="to")
+    """Status after it, never the same as before."""
     failures: int
+    """Failed attempts of the device in this campaign, from 0; an operator's retry sets it to 0."""
     error_code: str | None = None
+    """Code of the device's last failure or refusal in this campaign, 1 to 64 of `a-z 0-9 _`; null without one."""
     at: Time
+    """When its transaction began, by the database's clock."""
 
     @property
     def key(self) -> str:
@@ -153,10 +186,15 @@ class Quarantined(Message, frozen=True, kw_only=True):
     """A message that could not be taken, with the reason; `payload` is base64 of at most its first 8 KiB."""
 
     source: str
+    """`mqtt:<topic>` of a device's message, or `<topic>/<partition>/<offset>` of a Kafka record."""
     reason: QuarantineReason
+    """What is wrong with it."""
     detail: str
+    """The same in words, up to 500 characters."""
     payload: str
+    """Base64 of the first 8,192 bytes at most."""
     at: Time
+    """When it was put aside."""
 
     @property
     def key(self) -> str:

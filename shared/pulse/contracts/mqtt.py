@@ -69,14 +69,23 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What a device gets: download, check, install. `size` in bytes, `checksum` SHA-256 in lower-case hex."""
 
     type: str = "ota_update"
+    """Always `ota_update`; leave alone what has another type."""
     campaign_id: int
+    """Number of the campaign, from 1."""
     attempt: int
+    """Number of the attempt, from 1; with campaign and device it names a command."""
     version: str
+    """The firmware version to install, 1 to 100 characters; say it in the SUCCESS."""
     firmware_url: str
+    """Where the file is, `http` or `https`."""
     size: int
+    """Size of the file in bytes, from 1."""
     checksum: str
+    """SHA-256 of the file, 64 lower-case hexadecimal digits."""
     issued_at: datetime
+    """When the attempt was released; act only on a command with a later one than any before."""
     expires_at: datetime
+    """Do not begin after this time."""
 
     def text(self) -> str:
         """The JSON that travels; made once per attempt, and never again."""
@@ -89,9 +98,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a device says; with `version` alone it is its presence. `status` and `progress` are checked by ingest."""
 
     campaign_id: int | None = None
+    """That of the command, from 1; left out: the report only says which `version` runs (presence)."""
     status: str | None = None
+    """`DOWNLOADING`, `INSTALLING`, `SUCCESS` or `FAILED`; needed with `campaign_id`."""
     progress: float | None = None
+    """Percent of the present step, 0 to 100; anything else is left out of account."""
     error: str | None = None
+    """What went wrong, for people; cut at 500 characters."""
     error_code: str | None = None
+    """What went wrong, your own word, 1 to 64 of `a-z 0-9 _`; failures are counted by it."""
     version: str | None = None
+    """The firmware version that runs now, one line of 1 to 100 characters."""
     attempt: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """That of the command, from 1; expected with `campaign_id`."""

@@ -10,13 +10,14 @@ import uvicorn
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metrics, generate_latest
-from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from pulse.runtime.described import PROBLEM_KIND, PROBLEM_SCHEMA, Responses, describe
 from pulse.runtime.errors import StartRefused, Unanswered
 from pulse.runtime.middleware import Measured, RequestIds, TooLargeProblems
 from pulse.runtime.problems import handlers
 from pulse.runtime.rate_limit import RateLimitHeaders
+from pulse.runtime.rest import Answer
 from pulse.runtime.tracing import TRACES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series, of its birth
@@ -29,32 +30,48 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """For every router but those that take files."""
 
 
-class ProblemField(BaseModel):
+class ProblemField(Answer):
     """One field that is wrong; in a file, in which line."""
 
     field: str
+    """Name of the field, dotted for nested ones (`stages.0.share`); `body` for the body as a whole."""
     code: str
+    """What is wrong, in a stable word: `required`, `unknown_field`, `out_of_range`, `bad_format` and others."""
     detail: str
+    """The same in words, for a person."""
     line: int = 0
+    """Line of the file, from 1; 0 or left out where there is no file."""
 
 
-class Problem(BaseModel):
+class Problem(Answer):
     """RFC 9457: every error of every endpoint. `errors_total`: of a file, of which the first are named."""
 
     type: str
+    """`urn:pulse-ota:problem:` and the `code`."""
     title: str
+    """The kind of problem, for a person."""
     status: int
+    """The answer's HTTP status, 400 to 599."""
     detail: str
+    """What is wrong with this request, for a person."""
     code: str
+    """What is wrong, in a stable word for programs; each operation names its own."""
     request_id: str
+    """The request's id, as in the header `X-Request-Id` and in the services' logs."""
     errors: list[ProblemField]
+    """The fields that are wrong; empty where it is no matter of fields."""
     errors_total: int = 0
+    """Of a file: how many errors it has, of which `errors` names the first; else left out."""
 
 
-_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+_PROBLEM = {PROBLEM_KIND: {"schema": PROBLEM_SCHEMA}}
+PROBLEMS: Responses = {
     "4XX": {"description": "Refused", "content": _PROBLEM},
-    "5XX": {"description": "Failed", "content": _PROBLEM},
+    "5XX": {
+        "description": "`unavailable` (503): a part that is needed does not answer; try again, as `Retry-After` says."
+        "\n`internal` (500): the request failed; the services' logs have the reason under its `request_id`.",
+        "content": _PROBLEM,
+    },
 }
 """For every router: what its OpenAPI says of errors."""
 
@@ -98,16 +115,16 @@ def create_app(
 
 
 class _Described(FastAPI):
-    """Its OpenAPI has the form of problems, which no endpoint returns by itself, and that of events in streams."""
+    """Its OpenAPI has the form of problems, which no endpoint returns by itself, and what `describe` adds."""
 
     def openapi(self) -> dict[str, Any]:
+        known = self.openapi_schema
         document = super().openapi()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {"Problem": problem}
-        for operation in (each for path in document.get("paths", {}).values() for each in path.values()):
-            stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream", {})
-            stream.get("schema", {}).pop("type", None)  # FastAPI calls it a string, beside the data's own form
+        if document is not known:
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs") | {"Problem": problem}
+            describe(document)
         return document
 
 

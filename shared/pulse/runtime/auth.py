@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -161,7 +161,11 @@ def _seconds(claims: dict[str, Any], name: str, now: float, absent: float) -> fl
     return float(value)
 
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="claims: sub, exp, aud, tenant_id, roles")
+_bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    description="A JWT with the claims `sub`, `exp`, `aud`, `tenant_id` and `roles`.",
+)
 
 
 def require(*roles: Role) -> Callable[..., Any]:
@@ -194,7 +198,12 @@ def _limit(request: Request, tenant: str, token: str) -> None:
             raise TooManyRequests(request.state.standing.wait)
 
 
-Viewer = Annotated[Principal, Depends(require(*Role))]
-Operator = Annotated[Principal, Depends(require(Role.OPERATOR))]
-Approver = Annotated[Principal, Depends(require(Role.APPROVER))]
-Admin = Annotated[Principal, Depends(require())]
+def one_of(*roles: Role) -> Any:
+    """What `require` gives, with the roles where the OpenAPI finds them."""
+    return Security(require(*roles), scopes=[*dict.fromkeys((*roles, Role.ADMIN))])
+
+
+Viewer = Annotated[Principal, one_of(*Role)]
+Operator = Annotated[Principal, one_of(Role.OPERATOR)]
+Approver = Annotated[Principal, one_of(Role.APPROVER)]
+Admin = Annotated[Principal, one_of()]

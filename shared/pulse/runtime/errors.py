@@ -47,39 +47,58 @@ class OtaError(Exception):
 
 
 class Unreadable(OtaError):
+    """The body is not JSON, or the request breaks HTTP's own rules."""
+
     status, code, title = 400, "unreadable", "The request cannot be read"
 
 
 class Unauthenticated(OtaError):
+    """There is no bearer token, or it is not valid (any more): signature, expiry, audience, issuer, claims."""
+
     status, code, title = 401, "unauthenticated", "A valid bearer token is needed"
 
 
 class Forbidden(OtaError):
+    """The token has none of the roles that this needs."""
+
     status, code, title = 403, "forbidden", "The token's roles do not allow this"
 
 
 class NotFound(OtaError):
+    """There is no such thing, or it is another tenant's."""
+
     status, code, title = 404, "not_found", "There is no such thing"
 
 
 class Conflict(OtaError):
+    """The request does not fit the present state."""
+
     status, code, title = 409, "conflict", "The request does not fit the present state"
 
 
 class TooLarge(OtaError):
+    """The body is larger than this takes."""
+
     status, code, title = 413, "too_large", "The request body is too large"
 
 
 class UnsupportedMediaType(OtaError):
+    """The body is of another media type than this takes."""
+
     status, code, title = 415, "unsupported_media_type", "The request body is of another type"
 
 
 class Invalid(OtaError):
+    """A field or parameter is not as it must be; `errors` names each with the rule."""
+
     status, code, title = 422, "invalid", "A field is not as it must be"
 
 
 class TooManyRequests(OtaError):
-    """`wait`: whole seconds until it may be tried again."""
+    """More requests than the tenant or the token may make; try again after `Retry-After` seconds.
+
+    `wait` is this number of whole seconds.
+    """
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
@@ -89,6 +108,8 @@ class TooManyRequests(OtaError):
 
 
 class Unavailable(OtaError):
+    """A part that is needed does not answer; try again."""
+
     status, code, title = 503, "unavailable", "A part that is needed does not answer"
 
 

@@ -27,12 +27,14 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x20-\x7e]+$",
-        description="a name for this request: a repeat with the same one within 24 hours is done once",
+        description="A name for the request, 1 to 200 characters: a repeat with it within 24 hours is not done again.",
     ),
 ]
 
 
 class IdempotencyMismatch(Conflict):
+    """The Idempotency-Key was used for another request within the last 24 hours."""
+
     code = "idempotency_mismatch"
 
 

@@ -20,7 +20,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from pulse.contracts.names import LINE, LONGEST_VERSION, MAX_LENGTH, ONCE_PATTERN, VERSION, is_storable
+from pulse.contracts.names import (
+    LINE,
+    LONGEST_VERSION,
+    MAX_LENGTH,
+    ONCE_PATTERN,
+    RULE,
+    VERSION,
+    is_storable,
+)
 from pulse.contracts.times import to_text
 from pulse.runtime.errors import FieldError, Invalid
 
@@ -32,7 +40,18 @@ COUNTED_TO = 10_000
 class Body(BaseModel):
     """A request body or a set of query parameters: unknown fields are errors, texts are never NUL."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Answer(BaseModel):
+    """What an answer is made of. The text under a field is its description in the OpenAPI, as in a Body."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+def example(fields: dict[str, Any]) -> ConfigDict:
+    """A `model_config` with a body that the API takes, for the OpenAPI."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 LAST_YEAR = 9998
@@ -78,8 +97,16 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_utc)]
 MAX_BIGINT = 2**63 - 1
 PLAIN = BeforeValidator(_plain)
 """For a number in a path: decimal digits and nothing else."""
-RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT), PLAIN, Path()]
-NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, pattern=ONCE_PATTERN)]
+RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT), PLAIN, Path(description="Its `id`, from 1, in decimal digits.")]
+NamedInPath = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=MAX_LENGTH,
+        pattern=ONCE_PATTERN,
+        description=f"Its id, percent-encoded: {RULE}.",
+    ),
+]
 """A device or group in a path: what could never be a name is refused, not looked for."""
 LONGEST_CURSOR = 1000
 """Characters: more than a name of the longest kind takes, each character four bytes of UTF-8."""
@@ -108,8 +135,11 @@ class Page(Body):
     """Which part of a list: `after` (the `next` of the page before) or `offset`."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """At most so many items, 1 to 200."""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    after: Annotated[str | None, Field(max_length=LONGEST_CURSOR, description="the `next` of the page before")] = None
+    """So many items are passed over, 0 to 10,000. For longer lists use `after`."""
+    after: Annotated[str | None, Field(max_length=LONGEST_CURSOR)] = None
+    """The `next` of the page before, unchanged: the list goes on behind it. Not together with `offset`."""
 
     def key(self, *kinds: type) -> list[Any] | None:
         """The values in `after`, or None for a first page. Raises Invalid for what no `next` ever was."""
@@ -133,14 +163,19 @@ class Page(Body):
         return self.after is None and self.offset == 0 and len(rows) <= self.limit
 
 
-class Listed(BaseModel):
+class Listed(Answer):
     """What every list says besides its items. `total` is counted to 10,000 where no counter has it."""
 
     total: int
+    """Items that fit the filters, over all pages; at most 10,000 where `total_capped`."""
     total_capped: bool
+    """True: there are more items than `total`, which was counted no further."""
     limit: int
+    """The `limit` of the request."""
     offset: int
+    """The `offset` of the request."""
     next: str | None
+    """Give it as `after` to have the next page; null on the last one."""
 
 
 R = TypeVar("R")

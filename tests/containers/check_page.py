@@ -14,8 +14,24 @@ PAGE = ROOT / "docs" / "containers.md"
 SECONDS = 300
 
 
+SCHEMA = """SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+ UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"""
+
+
+def schema(stack: Stack) -> str:
+    """Functions and indexes as the database has them now."""
+    command = ["docker", "exec", "iot-postgres", "psql", "-U", "iot", "-d", "iotcloud", "-At", "-c", SCHEMA]
+    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 @pytest.fixture(scope="module")
-def said(stack: Stack) -> dict[str, str]:
+def set_up(stack: Stack) -> str:
+    """The schema as the set-up job had made it."""
+    return schema(stack)
+
+
+@pytest.fixture(scope="module")
+def said(stack: Stack, set_up: str) -> dict[str, str]:
     """What the lines below each heading print."""
     sections = shell_lines()
     script = "\n".join(f"echo '### {heading}'\n{lines}" for heading, lines in sections.items())
@@ -59,6 +75,15 @@ def test_migrations_run_again_and_the_tables_are_there(said: dict[str, str]) -> 
     assert "ERROR" not in said["1. Run migrations"]
     for table in ("firmware_versions", "ota_campaigns", "ota_device_status"):
         assert re.search(rf"public \| {table} +\| table", said["2. Verify tables exist"])
+
+
+def test_the_page_leaves_functions_and_indexes_as_the_set_up_had_made_them(
+    stack: Stack,
+    set_up: str,
+    said: dict[str, str],
+) -> None:
+    assert "count_device_status" in set_up
+    assert schema(stack) == set_up
 
 
 def test_the_api_answers(said: dict[str, str]) -> None:

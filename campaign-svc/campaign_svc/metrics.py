@@ -23,6 +23,8 @@ SKIPPED_UNFIT = Counter(
     "Rows that a claim skipped: the device's type or version no longer fits, or it is not registered any more",
     ["reason"],
 )
+for _reason in ("already_on_version", "wrong_device_type", "unknown_device"):  # one that begins with its first event
+    SKIPPED_UNFIT.labels(_reason)  # has no increase to show
 UNSENT = Counter("pulse_requests_unsent_total", "Dispatch requests that Kafka did not take; the sweep heals their rows")
 SWEPT = Counter("pulse_devices_swept_total", "Rows that a sweep moved", ["sweep"])
 CHANGES = Counter("pulse_campaign_changes_total", "Control changes that the judge made", ["event", "reason"])

@@ -18,11 +18,11 @@ from pulse.runtime import db
 from pulse.runtime.auth import Principal
 from pulse.runtime.db import Pool, transaction
 from pulse.runtime.once import Once
-from pulse_setup.settings import MIGRATIONS
 from status_ingest_svc import store as ingest_store
 from status_ingest_svc.store import Backoff
 from tests.campaign_svc import recount
 from tests.campaign_svc.rows import TENANT, Fleet
+from tests.local.test_migration_files import FIRST as FIRST_APPLIED
 from tests.real_parts import Database
 
 WHO = Principal("operator@acme", TENANT, frozenset({"admin"}))
@@ -194,7 +194,7 @@ async def test_what_is_there_before_the_figures_is_counted_by_their_migration(
     await fleet.pool.execute("UPDATE ota_campaigns SET promised_at = NULL, promised = 0")
     for _ in ("once", "again"):
         for name in ("0008_campaign_figures.sql", "0009_fleet_figures.sql"):
-            await fleet.pool.execute((MIGRATIONS / name).read_text(encoding="utf-8"))
+            await fleet.pool.execute((FIRST_APPLIED / name).read_text(encoding="utf-8"))
         assert await recount.of_campaigns(fleet.pool) == []
         assert await recount.of_fleet(fleet.pool) == []
         assert (await fleet.get(campaign))["promised"] == 4, "what was dispatched stands for what was promised"

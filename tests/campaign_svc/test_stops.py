@@ -35,7 +35,7 @@ async def test_what_was_stopped_by_itself_has_a_series_that_names_campaign_and_t
 ) -> None:
     aborted = await stopped(fleet, "ABORTED", "abort_ratio")
     paused = await stopped(fleet, "PAUSED", "gate_failed")
-    lately = await stopped(fleet, "ABORTED", "abort_sequential", timedelta(minutes=59))
+    lately = await stopped(fleet, "ABORTED", "abort_sequential", timedelta(minutes=5))
     assert await scraped(loops) == {
         (aborted, TENANT, "winter", "ABORTED", "abort_ratio"): NOW.timestamp(),
         (paused, TENANT, "winter", "PAUSED", "gate_failed"): NOW.timestamp(),

@@ -6,14 +6,14 @@ from campaign_svc.campaigns import campaign_store, rows_store
 from campaign_svc.campaigns.rows_store import Wanted
 from pulse.contracts.status import Status, Wait
 from pulse.runtime.db import Pool
-from pulse_setup.settings import MIGRATIONS
 from tests.campaign_svc.rows import Fleet
+from tests.local.test_migration_files import FIRST as FIRST_APPLIED
 
 EACH = {Wait.OFFLINE: 3, Wait.REFUSED: 2, Wait.RETRY: 1}
 
 
 async def apply(pool: Pool, name: str) -> None:
-    await pool.execute((MIGRATIONS / name).read_text(encoding="utf-8"))
+    await pool.execute((FIRST_APPLIED / name).read_text(encoding="utf-8"))
 
 
 async def make_wait(fleet: Fleet, campaign: int) -> None:

@@ -289,6 +289,7 @@ def test_networks_of_ones_own_are_asked_where_they_are_named() -> None:
 def test_the_settings_name_networks_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTGRES_DSN", "postgresql://localhost/any")
     monkeypatch.setenv("AUTH_JWKS_URL", "https://id.example.com/jwks")
+    monkeypatch.setenv("AUTH_ISSUER", "https://id.example.com")
     assert settings.load(CatalogSettings).file_check_networks == ()
     monkeypatch.setenv("FILE_CHECK_NETWORKS", "10.20.0.0/16, fd00::/8")
     monkeypatch.setenv("FILE_CHECK", "off")

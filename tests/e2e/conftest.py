@@ -1,4 +1,4 @@
-"""`stack`: the whole stack, one per test run. `site`: a tenant of the test's own on it, told of when the test fails."""
+"""`stack`: the whole stack, one for all tests here. `site`: a tenant of the test's own, told of when the test fails."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.e2e.watch import CAMPAIGNS, ROWS
 MOST_ROWS = 20
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack() -> AsyncIterator[Stack]:
     async with stacks.running() as running:
         yield running

@@ -17,7 +17,7 @@ from local_stack.layout import DEPLOY
 from local_stack.mqtt_probe import connect_code
 from local_stack.ports import HOST, free_ports
 
-SERVICES = {"svc-dispatcher": "dispatcher", "svc-ingest": "ingest", "admin": "admin"}
+SERVICES = {"svc-dispatcher": "dispatcher", "svc-ingest": "ingest", "admin": "admin", "observer": "observer"}
 ACCEPTED, REFUSED = (0,), (134, 135)
 SCRIPTS = DEPLOY / "mosquitto"
 
@@ -33,7 +33,8 @@ class Container:
             (root / folder).mkdir(parents=True)
         for name in SERVICES.values():
             (root / "run" / "secrets" / f"mqtt_{name}_password").write_text(name)
-        (root / "mosquitto" / "config" / "acl").write_text((SCRIPTS / "acl").read_text())
+        for name in ("acl", "observers.json"):
+            (root / "mosquitto" / "config" / name).write_text((SCRIPTS / name).read_text())
         own = {"listener": f"{self.port} {HOST}", "user": getpass.getuser(), "password_file": self.passwords}
         lines = [f"{name} {value}\n" for name, value in own.items()]
         (root / "mosquitto" / "config" / "mosquitto.conf").write_text("".join(lines) + "allow_anonymous false\n")

@@ -46,7 +46,7 @@ def test_each_service_gets_what_it_needs_and_no_other_role_s_password(base: Foun
     shared = {"HTTP_HOST", "HTTP_PORT"}
     mqtt = {"MQTT_HOST", "MQTT_PORT", "MQTT_USER", "MQTT_PASSWORD_FILE", "KAFKA_BOOTSTRAP"}
     auth = {"AUTH_KEY_FILE", "AUTH_ISSUER"}
-    assert set(given["catalog-svc-1"]) == shared | auth | {"POSTGRES_DSN"}
+    assert set(given["catalog-svc-1"]) == shared | auth | {"POSTGRES_DSN", "FILE_CHECK_NETWORKS"}
     assert set(given["campaign-svc-1"]) == shared | auth | {"POSTGRES_DSN", "LOOPS_POSTGRES_DSN", "KAFKA_BOOTSTRAP"}
     assert given["catalog-svc-1"]["AUTH_ISSUER"] == given["campaign-svc-1"]["AUTH_ISSUER"] == tokens.ISSUER
     assert set(given["dispatcher-svc-1"]) == shared | mqtt

@@ -28,8 +28,9 @@ class Part:
     """What one transaction writes: all reports and results with an attempt, or all without."""
 
     taken: list[Taken] = field(default_factory=list)
-    claims: list[Sighting] = field(default_factory=list)
-    """What devices say of their versions, in the order in which they said it."""
+    words: dict[Device, list[Sighting]] = field(default_factory=dict)
+    """What devices say of their versions, each in the order in which it said it, from the last one on that hangs on no
+    row: what was said before that is of no matter."""
     devices: set[Device] = field(default_factory=set)
     """All that were heard, also those whose message has no place in a row."""
 
@@ -38,8 +39,8 @@ class Part:
         halves = Part(), Part()
         for taken in self.taken:
             halves[_lane(taken.heard.device_id)].taken.append(taken)
-        for claim in self.claims:
-            halves[_lane(claim.device_id)].claims.append(claim)
+        for device, words in self.words.items():
+            halves[_lane(device[1])].words[device] = words
         for device in self.devices:
             halves[_lane(device[1])].devices.add(device)
         return halves
@@ -49,8 +50,14 @@ class Part:
         return merge(taken.heard for taken in self.taken)
 
     def sightings(self) -> list[Sighting]:
-        """Each device that was heard, then what they say of their versions."""
-        return [Sighting(*device) for device in self.devices] + self.claims
+        """Each device that was heard, with what it says of its version."""
+        found: list[Sighting] = []
+        for device in self.devices:
+            words = self.words.get(device, ())
+            if not words or words[0].campaign_id is not None:  # which counts only with its row; it was heard without
+                found.append(Sighting(*device))
+            found += words
+        return found
 
     def __bool__(self) -> bool:
         return bool(self.taken or self.devices)
@@ -103,7 +110,7 @@ def _take(batch: Batch, taken: Taken, version: str) -> None:
     if heard.version is not None:
         _note(batch, device, heard.version)
     elif heard.event is Event.SUCCESS:
-        part.claims.append(Sighting(*device, version, heard.campaign_id))
+        part.words.setdefault(device, []).append(Sighting(*device, version, heard.campaign_id))
         if part is batch.bare:
             batch.later.add(device)
 
@@ -113,7 +120,7 @@ def _note(batch: Batch, device: Device, version: str | None) -> None:
     part = batch.bare if device in batch.later else batch.numbered
     part.devices.add(device)
     if version is not None:
-        part.claims.append(Sighting(*device, version))
+        part.words[device] = [Sighting(*device, version)]
 
 
 def refusal(applied: Applied) -> Refused | None:
@@ -154,6 +161,8 @@ def left(part: Part, applied: Iterable[Applied]) -> tuple[list[Aside], Part]:
         else:
             aside.append(Aside(taken.message, why))
     # With a success that is still to be written comes all that its device has said, since the last word counts.
-    again = {claim[:2] for claim in part.claims if (claim.campaign_id, claim.device_id) in refused}
-    rest.claims = [claim for claim in part.claims if claim[:2] in again]
+    for device, words in part.words.items() if rest.taken else ():
+        if any((word.campaign_id, word.device_id) in refused for word in words):
+            rest.words[device] = words
+            rest.devices.add(device)
     return aside, rest

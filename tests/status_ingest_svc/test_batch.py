@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pulse.contracts.status import REPORTS, Event, Heard, Status, merge
-from status_ingest_svc.batch import Batch, ignored, left, sort
+from status_ingest_svc.batch import Batch, Part, ignored, left, sort
 from status_ingest_svc.reading import Campaign, Message, Presence, Refused
 from status_ingest_svc.store import Applied, Sighting
 
@@ -58,11 +58,23 @@ def test_another_tenants_campaign_is_unknown() -> None:
     assert aside.refused.reason == "unknown_campaign"
 
 
+def words(part: Part) -> list[Sighting]:
+    return [word for words in part.words.values() for word in words]
+
+
 def test_a_devices_words_on_its_version_keep_their_order_and_a_success_its_campaign() -> None:
-    part = batch(presence("1.0"), report(Event.SUCCESS), presence("1.1")).numbered
-    words = [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
-    assert part.sightings() == [Sighting(*D1), *words]
+    part = batch(presence("1.0"), report(Event.SUCCESS)).numbered
+    assert part.sightings() == [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7)]
     assert batch(report(Event.DOWNLOADING)).numbered.sightings() == [Sighting(*D1)]
+
+
+def test_what_a_device_said_before_a_word_that_hangs_on_no_row_is_of_no_matter() -> None:
+    part = batch(presence("1.0"), report(Event.SUCCESS), presence("1.1")).numbered
+    assert part.sightings() == [Sighting(*D1, "1.1")]
+
+
+def test_a_device_whose_only_word_hangs_on_its_row_was_heard_without_it() -> None:
+    assert batch(report(Event.SUCCESS)).numbered.sightings() == [Sighting(*D1), Sighting(*D1, "2.0", 7)]
 
 
 @pytest.mark.parametrize("event", sorted(REPORTS))
@@ -70,25 +82,25 @@ def test_a_devices_words_on_its_version_keep_their_order_and_a_success_its_campa
 @pytest.mark.parametrize("campaign", [7, 8, 99])
 def test_a_version_in_any_report_is_what_the_device_runs(event: Event, attempt: int | None, campaign: int) -> None:
     sorted_ = batch(report(event, attempt, campaign, version="1.5"))
-    assert [*sorted_.numbered.claims, *sorted_.bare.claims] == [Sighting(*D1, "1.5")]
+    assert [*words(sorted_.numbered), *words(sorted_.bare)] == [Sighting(*D1, "1.5")]
 
 
 def test_a_version_in_a_report_that_is_put_aside_is_what_the_device_runs() -> None:
     refused = Message("mqtt:t", b"", Refused("unknown_status", "status 'EXPLODED'", D1, "1.5"))
-    assert batch(refused, report(Event.SUCCESS)).numbered.claims == [Sighting(*D1, "1.5"), Sighting(*D1, "2.0", 7)]
+    assert words(batch(refused, report(Event.SUCCESS)).numbered) == [Sighting(*D1, "1.5"), Sighting(*D1, "2.0", 7)]
 
 
 @pytest.mark.parametrize("word", [presence("1.1"), report(Event.DOWNLOADING, version="1.1")])
 def test_what_a_device_says_after_a_success_without_an_attempt_is_written_after_it(word: Message) -> None:
     sorted_ = batch(presence("1.0"), report(Event.SUCCESS, attempt=None), word)
-    assert sorted_.numbered.claims == [Sighting(*D1, "1.0")]
-    assert sorted_.bare.claims == [Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
+    assert words(sorted_.numbered) == [Sighting(*D1, "1.0")]
+    assert words(sorted_.bare) == [Sighting(*D1, "1.1")]
 
 
 def test_what_a_device_says_before_its_success_is_written_before_it() -> None:
     sorted_ = batch(report(Event.DOWNLOADING, attempt=None, version="1.0"), report(Event.SUCCESS))
-    assert sorted_.numbered.claims == [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7)]
-    assert sorted_.bare.claims == []
+    assert words(sorted_.numbered) == [Sighting(*D1, "1.0"), Sighting(*D1, "2.0", 7)]
+    assert words(sorted_.bare) == []
 
 
 def test_all_messages_of_a_device_that_is_not_in_the_campaign_are_put_aside() -> None:
@@ -107,14 +119,15 @@ def test_what_an_impossible_attempt_hid_is_written_after_all() -> None:
     aside, rest = left(part, [applied(impossible, Status.DISPATCHED)])
     assert [(a.message, a.refused.reason) for a in aside] == [(impossible, "wrong_attempt")]
     assert [taken.message for taken in rest.taken] == [good]
-    assert rest.sightings() == [Sighting(*D1, "2.0", 7)]
+    assert rest.sightings() == [Sighting(*D1), Sighting(*D1, "2.0", 7)]
 
 
 def test_a_word_on_the_version_stays_the_last_when_a_success_is_written_after_all() -> None:
     good, impossible = report(Event.SUCCESS), report(Event.DOWNLOADING, attempt=5, version="1.1")
     part = batch(good, impossible, presence("9.9", D2)).numbered
     _, rest = left(part, [applied(impossible, Status.DISPATCHED)])
-    assert rest.sightings() == [Sighting(*D1, "2.0", 7), Sighting(*D1, "1.1")]
+    assert [taken.message for taken in rest.taken] == [good]
+    assert rest.sightings() == []
 
 
 def test_nothing_is_left_of_a_part_that_met_its_rows() -> None:

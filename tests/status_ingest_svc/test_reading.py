@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pulse.contracts.status import Event, Heard
@@ -280,6 +280,7 @@ SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 ANYTHING = SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(st.text(max_size=5), SCALAR, max_size=3)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.fixed_dictionaries(
         {"campaign_id": st.just(7), "status": st.sampled_from(["DOWNLOADING", "INSTALLING", "FAILED"])},

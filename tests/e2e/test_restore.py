@@ -41,7 +41,7 @@ async def test_a_campaign_whose_last_changes_are_lost_stops_and_is_finished_when
         rows = await campaign.devices()
     told_again = end["status_breakdown"]["SKIPPED"]
     assert (end["status"], end["succeeded"] + told_again) == ("COMPLETED", DEVICES)
-    assert {row["skip_reason"] for row in rows.values()} <= {None, "already_on_version"}, "updated, but the row forgot it"
+    assert {row["skip_reason"] for row in rows.values()} <= {None, "already_on_version"}, "its row forgot it"
     assert {agent.memory.version for agent in fleet} == {NEW}
     assert not [row for row in rows.values() if row["failures"]], "a device was blamed for it"
     assert await campaign.timeline() == ["created", "started", "restored", "resumed", "completed"]

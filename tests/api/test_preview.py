@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaign_svc.campaigns.campaign_schemas import NewStage
+from campaign_svc.campaigns.campaign_requests import NewStage
 from campaign_svc.campaigns.preview import estimated_seconds, stage_sizes
 from tests.api.world import CAMPAIGNS, DEVICES, FIRMWARE, World
 

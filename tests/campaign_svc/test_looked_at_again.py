@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaign_svc.campaigns.campaign_schemas import NewStage
+from campaign_svc.campaigns.campaign_requests import NewStage
 from campaign_svc.campaigns.preview import stage_sizes
 from campaign_svc.engine import rollout_store, take_in_store
 from campaign_svc.engine.engine import Engine

@@ -8,17 +8,12 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from campaign_svc.campaigns import approval, campaigns, exclusion, preview, retry
+from campaign_svc.campaigns.campaign_requests import CampaignFilter, CreateOptions, NewCampaign, NewRate, Reason, Retry
 from campaign_svc.campaigns.campaign_schemas import (
     Campaign,
-    CampaignFilter,
     CampaignList,
     ControlledCampaign,
-    CreateOptions,
-    NewCampaign,
-    NewRate,
     Preview,
-    Reason,
-    Retry,
     RetryAccepted,
     Timeline,
     TimelineEntry,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from campaign_svc.campaigns.campaign_schemas import NewCampaign
+from campaign_svc.campaigns.campaign_requests import NewCampaign
 from campaign_svc.withdrawal import COLUMNS as WITHDRAWAL
 from campaign_svc.withdrawal import Withdrawal, withdrawal
 from pulse.contracts.addresses import AddressWarningCode

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+from campaign_svc.campaigns.campaign_requests import TargetOf
 from campaign_svc.campaigns.campaign_schemas import (
     Campaign,
     FailureReason,
@@ -13,7 +14,6 @@ from campaign_svc.campaigns.campaign_schemas import (
     Stage,
     StageStatus,
     StatusReason,
-    TargetOf,
 )
 from campaign_svc.campaigns.campaign_store import CampaignRecord, Counters, StageRecord
 from campaign_svc.engine.gates import needed

@@ -2,7 +2,8 @@
 
 from campaign_svc.campaigns import campaign_store as store
 from campaign_svc.campaigns import rows_store, targets_store
-from campaign_svc.campaigns.campaign_schemas import Campaign, CampaignFilter, NewCampaign, NewStage
+from campaign_svc.campaigns.campaign_requests import CampaignFilter, NewCampaign, NewStage
+from campaign_svc.campaigns.campaign_schemas import Campaign
 from campaign_svc.campaigns.campaign_store import CampaignRecord, Firmware, StageRecord
 from campaign_svc.campaigns.campaign_view import View
 from campaign_svc.campaigns.device_rows import DeviceRowFilter

@@ -6,7 +6,8 @@ from itertools import zip_longest
 from math import ceil
 
 from campaign_svc.campaigns import targets_store
-from campaign_svc.campaigns.campaign_schemas import NewCampaign, NewStage, Preview, PreviewStage, PreviewWarning
+from campaign_svc.campaigns.campaign_requests import NewCampaign, NewStage
+from campaign_svc.campaigns.campaign_schemas import Preview, PreviewStage, PreviewWarning
 from campaign_svc.campaigns.campaign_store import Address
 from campaign_svc.campaigns.campaigns import LAST_STAGE, firmware_for, gated_stages
 from campaign_svc.campaigns.targets import nobody, target_of

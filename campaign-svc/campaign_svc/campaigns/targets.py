@@ -1,7 +1,7 @@
 """Whom a new campaign aims at: the devices of a group, or those that another campaign has not updated."""
 
 from campaign_svc.campaigns import campaign_store as store
-from campaign_svc.campaigns.campaign_schemas import NewCampaign, TargetOf
+from campaign_svc.campaigns.campaign_requests import NewCampaign, TargetOf
 from campaign_svc.campaigns.targets_store import Target
 from campaign_svc.fleet import group_store
 from campaign_svc.refusals import EmptyGroup, EmptyTarget, NotEnded, UnknownCampaign, UnknownGroup

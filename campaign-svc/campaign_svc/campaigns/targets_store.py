@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from campaign_svc.campaigns.campaign_schemas import NewStage
+from campaign_svc.campaigns.campaign_requests import NewStage
 from campaign_svc.campaigns.campaign_store import Firmware
 from campaign_svc.fitness import unfit
 from pulse.runtime.db import Connection

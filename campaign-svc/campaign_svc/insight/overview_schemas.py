@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from campaign_svc.campaigns.campaign_schemas import Campaign, FailureReason, FirmwareId
+from campaign_svc.campaigns.campaign_requests import FirmwareId
+from campaign_svc.campaigns.campaign_schemas import Campaign, FailureReason
 from pulse.contracts.status import CampaignStatus
 from pulse.runtime.rest import Answer, Body, Timestamp
 

@@ -1,5 +1,7 @@
 """Live campaigns as series: what an operator reads of them, and that nothing stays when they have ended."""
 
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -7,7 +9,7 @@ from campaign_svc.engine.live import LiveCampaign, StageStatus
 from campaign_svc.engine.policy import AbortPolicy, AbortRule, Limits, Outcomes
 from campaign_svc.engine.shown import MOST, LiveCampaigns, evidence, has_work
 from pulse.contracts.status import CampaignStatus, Wait
-from tests.campaign_svc.test_judge import campaign, stage
+from tests.campaign_svc.test_judge import NOW, campaign, stage
 
 SEQUENTIAL = AbortPolicy(AbortRule.SEQUENTIAL, 0.1, 1, 0.95)
 
@@ -48,6 +50,11 @@ def test_a_paused_campaign_promises_nothing_and_has_no_work() -> None:
     paused = campaign(stage({"QUEUED": 5}, due=True), status=CampaignStatus.PAUSED)
     assert shown(paused).get_sample_value("pulse_campaign_promised_devices_per_second", {"campaign": "7"}) == 0
     assert not has_work(paused)
+
+
+@pytest.mark.parametrize("refilled", [{"taking_in": True}, {"retry_before": NOW}])
+def test_a_campaign_whose_rows_are_still_being_filled_has_no_work_yet(refilled: dict[str, Any]) -> None:
+    assert not has_work(campaign(stage({"PENDING": 9}, due=True), **refilled))
 
 
 @pytest.mark.parametrize(

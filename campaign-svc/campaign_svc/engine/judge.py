@@ -56,7 +56,7 @@ def judge(campaign: LiveCampaign) -> Verdict | None:
     if running and withdrawal is not None:
         detail, proof = withdrawal.words(campaign.firmware.version), withdrawal.evidence()
         return Change(CampaignStatus.PAUSED, "paused", "firmware_withdrawn", detail, proof)
-    if campaign.retrying or campaign.taking_in:
+    if campaign.refilling:
         return None
     # Paused or not: what is at work when a campaign is paused still ends, and its last outcomes count as any.
     if must_abort(campaign.abort, campaign.outcomes):

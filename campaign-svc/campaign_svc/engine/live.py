@@ -110,6 +110,14 @@ class LiveCampaign:
         return self.end_at is not None and self.end_at <= self.now
 
     @property
+    def refilling(self) -> bool:
+        """Whether rows still become PENDING: by a retry, or by devices that are taken in at the start.
+
+        Nothing is released and nothing judged before that is done.
+        """
+        return self.retrying or self.taking_in
+
+    @property
     def retrying(self) -> bool:
         """An operator's retry of all failed devices is not worked off yet."""
         return self.retry_before is not None

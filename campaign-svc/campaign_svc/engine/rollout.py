@@ -21,7 +21,7 @@ from pulse.runtime.tracing import TRACES
 
 def releasable(campaign: LiveCampaign, look_ahead: float) -> int:
     """How many devices the campaign may release now; 0 too when none is due."""
-    if campaign.status is not CampaignStatus.RUNNING or campaign.past_end or campaign.retrying or campaign.taking_in:
+    if campaign.status is not CampaignStatus.RUNNING or campaign.past_end or campaign.refilling:
         return 0
     if campaign.firmware.withdrawn or not any(stage.due for stage in campaign.open_stages):
         return 0

@@ -94,7 +94,7 @@ def families(campaigns: Iterable[LiveCampaign]) -> Iterator[Metric]:
 
 def has_work(campaign: LiveCampaign) -> bool:
     """Whether commands should be going out now."""
-    if campaign.status is not CampaignStatus.RUNNING or campaign.retrying or campaign.firmware.withdrawn:
+    if campaign.status is not CampaignStatus.RUNNING or campaign.refilling or campaign.firmware.withdrawn:
         return False
     counts, limits = campaign.counts, campaign.limits
     is_due = any(stage.due for stage in campaign.open_stages) and not campaign.past_end
